@@ -1,0 +1,1 @@
+"""The outside: settings, pages, JSON routes, actions and the command line."""

@@ -1,0 +1,1 @@
+"""One verb per file, used by page, command line and test alike. Load, compute, save."""

@@ -1,0 +1,95 @@
+"""The web application: a FastAPI parent with our JSON routes and files, and the Gradio pages mounted last."""
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000000"
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
+
+import warnings
+from pathlib import Path
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from gradio import themes
+
+from app.api import data as data_routes
+from app.api import trees as tree_routes
+from app.context import Context
+from app.errors import Refused
+from app.guard import Guard, is_loopback
+from app.pages import data, home, trees
+from app.views.shell import HEAD
+
+STATIC = Path(__file__).parent.parent / "static"
+_MEDIA = {".js", ".css", ".svg", ".woff2"}
+
+
+class _Assets(StaticFiles):
+    """Our files, without the package's Python ones."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        return super().lookup_path(path) if Path(path).suffix in _MEDIA else ("", None)
+
+
+def create_app(context: Context) -> FastAPI:
+    """The application on a prepared context. Opens nothing and starts nothing."""
+    app = FastAPI(title="Subtext", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(data_routes.router(context))
+    app.include_router(tree_routes.router(context))
+
+    @app.exception_handler(Refused)
+    def refused(_request: Request, refusal: Refused) -> JSONResponse:
+        return JSONResponse({"error": str(refusal)}, status_code=400)
+
+    @app.exception_handler(RequestValidationError)
+    def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return JSONResponse({"error": f"The value of {where} cannot be used: {first['msg']}."}, status_code=422)
+
+    app.mount("/ui", _Assets(directory=STATIC), name="ui")
+    demo = _pages()
+    # Without this flag Gradio lets any client read any file of this machine through an input that echoes a path.
+    demo.has_launched = True
+    with warnings.catch_warnings():
+        # Gradio warns about multi-page SSR even where SSR is off.
+        warnings.filterwarnings("ignore", message="SSR mode is not supported")
+        gr.mount_gradio_app(
+            app,
+            demo,
+            path="/",
+            footer_links=[],
+            run_history=False,
+            show_error=False,
+            max_file_size="1mb",
+            theme=themes.Base(font=[themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"]),
+            head=HEAD,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+        )
+    app.add_middleware(Guard, local=is_loopback(context.settings.host))
+    return app
+
+
+def _pages() -> gr.Blocks:
+    with gr.Blocks(title="Subtext", analytics_enabled=False, fill_width=True) as demo:
+        home.build()
+    with demo.route("Data", "/data"):
+        data.build()
+    with demo.route("Trees", "/trees"):
+        trees.build()
+    return demo
+
+
+def serve(context: Context) -> None:
+    """Serve until interrupted."""
+    host, port = context.settings.host, context.settings.port
+    app = create_app(context)
+    print(f"Subtext is on http://{host}:{port} (data in {context.settings.data}). Stop it with Ctrl+C.")  # noqa: T201
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)

@@ -1,0 +1,1 @@
+"""What is kept: SQLite tables, migrations and blobs. Takes and returns `core` values; rows stop here."""
