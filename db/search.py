@@ -6,7 +6,7 @@ Newest first, not by relevance: a ranking would have to visit every match, and a
 import re
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from db.engine import Database
 from db.scenarios import SUMMARY, Filter, Summary, where
@@ -24,7 +24,6 @@ class Hit(NamedTuple):
 
     scenario: Summary
     node: str
-    field: str
     snippet: str
 
 
@@ -42,7 +41,6 @@ def search(database: Database, words: str, filters: Filter, limit: int = 50) -> 
     condition, values = where(filters)
     values |= {"match": match, "limit": limit * 4, "scan": _SCAN}
     with database.read() as connection:
-        hits: list[Any] = []
         if filters.set_id:
             span = connection.execute(
                 text(
@@ -54,32 +52,24 @@ def search(database: Database, words: str, filters: Filter, limit: int = 50) -> 
             values |= {"low": span[0] or 0, "high": span[1] or 0}
         inside = "AND rowid BETWEEN :low AND :high" if filters.set_id else ""
         scenarios = f"""
-        SELECT {SUMMARY}, '' AS node, 'preference' AS field, f.snip FROM (
-            SELECT rowid, snippet(scenario_text, -1, '{OPEN}', '{CLOSE}', '…', 18) AS snip FROM scenario_text
-            WHERE scenario_text MATCH :match ORDER BY rowid DESC LIMIT :scan
+        SELECT {SUMMARY}, '' AS node, 'scenario_text' AS place, f.rowid FROM (
+            SELECT rowid FROM scenario_text WHERE scenario_text MATCH :match ORDER BY rowid DESC LIMIT :scan
         ) f JOIN scenario s ON s.id = f.rowid LEFT JOIN tree t ON t.scenario_id = s.id WHERE {condition} LIMIT :limit
         """
         nodes = f"""
-        SELECT {SUMMARY}, n.key, 'thought', f.rowid FROM (
+        SELECT {SUMMARY}, n.key AS node, 'node_text' AS place, f.rowid FROM (
             SELECT rowid FROM node_text WHERE node_text MATCH :match {inside} ORDER BY rowid DESC LIMIT :scan
         ) f JOIN node n ON n.id = f.rowid JOIN tree t ON t.id = n.tree_id JOIN scenario s ON s.id = t.scenario_id
         WHERE {condition} LIMIT :limit
         """
-        hits += connection.execute(text(scenarios), values).all()
-        found = connection.execute(text(nodes), values).all()
-        kept = _one_each([*hits, *found], limit)
-        snippets = "SELECT snippet(node_text, -1, ?, ?, '…', 18) FROM node_text WHERE node_text MATCH ? AND rowid = ?"
-        return [
-            Hit(
-                Summary(*row[:14]),
-                row[14],
-                row[15],
-                row[16]
-                if isinstance(row[16], str)
-                else connection.exec_driver_sql(snippets, (OPEN, CLOSE, match, row[16])).scalar_one(),
-            )
-            for row in kept
-        ]
+        found = [*connection.execute(text(scenarios), values), *connection.execute(text(nodes), values)]
+        return [_hit(connection, row, match) for row in _one_each(found, limit)]
+
+
+def _hit(connection: Connection, row: Any, match: str) -> Hit:
+    query = f"SELECT snippet({row.place}, -1, ?, ?, '…', 18) FROM {row.place} WHERE {row.place} MATCH ? AND rowid = ?"
+    snippet = connection.exec_driver_sql(query, (OPEN, CLOSE, match, row.rowid)).scalar_one()
+    return Hit(Summary(*row[:14]), row.node, snippet)
 
 
 def _one_each(rows: list[Any], limit: int) -> list[Any]:

@@ -31,7 +31,7 @@ Subtext.data = (element) => Subtext.page(element, "Data", async () => {
   ].filter(Boolean).join(", ");
 
   const table = (rows) => el("div", { class: "st-scroll" }, el("table", { class: "st-table" },
-    el("thead", {}, el("tr", {}, el("th", {}, "#"), el("th", {}, "record"), el("th", {}, "preference"), el("th", {}, ""))),
+    el("thead", {}, el("tr", {}, el("th", {}, "#"), el("th", {}, "record"), el("th", {}, "preference"), el("th", {}, "what it is"))),
     el("tbody", {}, rows.map((row, index) => el("tr", {}, el("td", { class: "st-number" }, row.number || index + 1), el("td", {}, row.title || "–"), el("td", {}, row.preference || "–"), el("td", { class: "st-dim" }, row.detail))))));
 
   const drawUpload = (token, name, found) => {

@@ -21,14 +21,13 @@ Subtext.list = (element, { filters, facets, open, changed }) => {
   const row = (item) => el("li", {},
     el("a", {
       class: "st-row", href: `/trees?scenario=${item.id}`, "data-id": item.id, "aria-current": item.id === current ? "true" : null,
-      onclick: (event) => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); open(item.id, item.node || null); },
+      onclick: (event) => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); drawer.classList.remove("st-open"); open(item.id, item.node || null); },
     },
-      el("span", { class: "st-row-query" }, item.query || "(no query)"),
+      el("span", { class: "st-row-query" }, el("span", {}, item.query || "(no query)"),
+        item.best === null ? null : el("b", { class: "st-chip", "data-shade": shade(item.high), title: "R: sum of the step scores of the best path" }, `R ${score(item.best)}`)),
       el("span", { class: "st-row-preference" }, item.snippet ? marked(item.snippet) : item.preference),
       el("span", { class: "st-row-foot" }, item.topic ? el("span", { class: "st-tag" }, item.topic) : null,
-        item.tree_id === null ? el("span", { class: "st-dim" }, "no tree yet") : [
-          el("span", { class: "st-dim" }, `${item.nodes} nodes, depth ${item.depth}`),
-          item.best === null ? null : el("b", { class: "st-chip", "data-shade": shade(item.high), title: "R of the best path" }, `R ${score(item.best)}`)])));
+        el("span", { class: "st-dim" }, item.tree_id === null ? "no tree yet" : `${item.nodes} nodes, depth ${item.depth}`))));
 
   const load = guarded(async (more) => {
     const mine = (asked += 1);
@@ -44,6 +43,12 @@ Subtext.list = (element, { filters, facets, open, changed }) => {
     const choice = el("select", { "data-facet": name, onchange: () => { filters[name] = choice.value; narrowed(); } },
       el("option", { value: "" }, "any"), options.map(([value, text, number]) => el("option", { value, selected: String(filters[name] || "") === String(value) }, number === undefined ? text : `${text} (${number.toLocaleString("en")})`)));
     return el("label", {}, label, choice);
+  };
+  // Scrolls the list only, never the page.
+  const show = (link) => {
+    const frame = link.closest(".st-list"), top = link.offsetTop - find("st-list").offsetTop, head = element.querySelector(".st-list-head").offsetHeight;
+    if (top < frame.scrollTop) frame.scrollTop = top;
+    else if (top + link.offsetHeight + head > frame.scrollTop + frame.clientHeight) frame.scrollTop = top + link.offsetHeight + head - frame.clientHeight;
   };
   const narrowed = () => { mark(); changed(); load(); };
   const mark = () => {
@@ -66,6 +71,11 @@ Subtext.list = (element, { filters, facets, open, changed }) => {
       narrowed();
     } }, "Clear"));
 
+  const drawer = element.querySelector(".st-list");
+  find("st-list-toggle").addEventListener("click", () => {
+    const on = drawer.classList.toggle("st-open");
+    find("st-list-toggle").setAttribute("aria-expanded", String(on));
+  });
   let timer = 0;
   search.value = filters.q || "";
   search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => { filters.q = search.value.trim(); changed(); load(); }, 180); });
@@ -79,7 +89,7 @@ Subtext.list = (element, { filters, facets, open, changed }) => {
     mark(id) {
       current = id;
       for (const link of list.querySelectorAll(".st-row")) {
-        if (Number(link.dataset.id) === id) { link.setAttribute("aria-current", "true"); link.scrollIntoView({ block: "nearest" }); } else link.removeAttribute("aria-current");
+        if (Number(link.dataset.id) === id) { link.setAttribute("aria-current", "true"); show(link); } else link.removeAttribute("aria-current");
       }
     },
   };

@@ -121,10 +121,10 @@ Subtext.trees = (element) => Subtext.page(element, "Trees", async () => {
     const plan = picture.draw(view.tree, collapsed, key);
     below = plan.children;
     toolbar();
+    mode(state.mode);
     picture.fit();
     state.key = known.has(key) ? key : view.tree.nodes[0].key;
     if (key && !known.has(key)) Subtext.toast(`Node ${key} is not in this tree; the question is shown.`, "st-bad");
-    mode(state.mode);
     select(state.key);
   });
 

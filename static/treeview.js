@@ -63,7 +63,8 @@ Subtext.treeview = (box, { select, toggle }) => {
   };
   const fit = () => {
     zoom(Math.min(1, Math.max(LEGIBLE, Math.min((field.clientWidth - 2 * PAD) / plan.width, (field.clientHeight - 2 * PAD) / plan.height))));
-    if (selected) reveal(selected); else field.scrollTo(0, Math.max(0, (plan.height * scale - field.clientHeight) / 2));
+    field.scrollTo(0, Math.max(0, (plan.height * scale - field.clientHeight) / 2));
+    if (selected) reveal(selected);
   };
   const reveal = (key) => {
     const point = plan.place.get(key);

@@ -8,6 +8,7 @@ BODY = """
 <h1 class="st-only-readers">Reasoning trees</h1>
 <div class="st-trees">
   <aside class="st-list" aria-label="Scenarios">
+    <button class="st-button" id="st-list-toggle" type="button" aria-expanded="false" aria-controls="st-list">Scenarios ▾</button>
     <div class="st-list-head">
       <input type="search" id="st-search" placeholder="Search preferences, thoughts, critiques" aria-label="Search"
         aria-keyshortcuts="/">

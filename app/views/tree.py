@@ -78,7 +78,11 @@ def node_view(node: Node, limit: int) -> dict[str, Any]:
         "marks": [{"key": mark, "text": MARKS.get(mark, mark)} for mark in node.marks],
         "cut": len(node.thought) > limit or len(node.critique) > limit,
     }
-    return {key: value for key, value in view.items() if value not in ("", [], False) or key in ("thought", "score")}
+    return {key: value for key, value in view.items() if key in ("thought", "score") or not _empty(value)}
+
+
+def _empty(value: object) -> bool:
+    return value is False or value == "" or value == []
 
 
 def path_view(path: Path, known: dict[str, Node]) -> dict[str, Any]:

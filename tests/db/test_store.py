@@ -129,7 +129,7 @@ def test_search_finds_words_phrases_and_word_forms_and_leads_to_the_node(context
     assert [hit.node for hit in search(context.database, '"each day"', Filter())] == ["3"]
     assert search(context.database, '"day each"', Filter()) == []
     assert len(search(context.database, "applications", Filter())) == 1  # stemmed
-    assert [hit.field for hit in search(context.database, "updated", Filter())] == ["preference"]
+    assert [hit.node for hit in search(context.database, "updated", Filter())] == [""]
     assert search(context.database, "location", Filter(depth=9)) == []
 
 
