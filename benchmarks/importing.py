@@ -67,7 +67,9 @@ def main() -> None:
         print(f"file: 3,000 trees x 60 nodes, {size:.0f} MiB")
         print(f"json.loads: {loads[0]:.2f} s, peak {loads[1]:.0f} MiB")
         print(f"import:     {ours[0]:.2f} s, peak {max(item[1] for item in imported):.0f} MiB")
-        print(f"ratio: {ours[0] / loads[0]:.1f} x the parse (at most 8), {ours[1] / size:.1f} x the file in memory (under 3)")
+        print(
+            f"ratio: {ours[0] / loads[0]:.1f} x the parse (at most 8), {ours[1] / size:.1f} x the file in memory (under 3)"
+        )
 
 
 if __name__ == "__main__":

@@ -87,7 +87,9 @@ def main() -> None:
         figures = [measure(filled(Path(folder), trees), trees) for trees in sizes]
     if len(figures) == 2:
         (open_small, find_small), (open_large, find_large) = figures
-        print(f"ten times the data: open {open_large / open_small:.2f} x, search {find_large / find_small:.2f} x (at most 1.5)")
+        print(
+            f"ten times the data: open {open_large / open_small:.2f} x, search {find_large / find_small:.2f} x (at most 1.5)"
+        )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from core.types import Counts, Foreign, Problem, Record, shorten
 from db import sets
 from db.blobs import CHUNK, Staged
 from db.importing import SetWriter
+from db.search import tidy
 
 NAME_LIMIT = 120
 SPLITS = ("train", "validation", "test", "")
@@ -107,7 +108,9 @@ def import_files(
     incoming: list[Incoming] = []
     try:
         incoming += (Incoming(path.name, stage_file(context, path)) for path in paths)
-        return import_staged(context, incoming, labels, progress)
+        outcome = import_staged(context, incoming, labels, progress)
+        tidy(context.database)
+        return outcome
     finally:
         for item in incoming:
             context.blobs.discard(item.staged)

@@ -19,6 +19,7 @@ from app.actions.import_data import Incoming, Labels, import_staged
 from app.context import Context
 from app.errors import Refused
 from db.blobs import Staging
+from db.search import tidy
 
 WAITING = 600
 """Uploads that may wait at one time; the oldest goes when one more comes."""
@@ -150,6 +151,7 @@ class Imports:
         try:
             outcome = import_staged(self._context, incoming, labels, progress)
             running.set_id, running.text = outcome.set_id, outcome.sentence()
+            tidy(self._context.database)
         except Refused as refusal:
             running.failed, running.text = True, str(refusal)
         except Exception as bug:
