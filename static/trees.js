@@ -59,6 +59,7 @@ Subtext.trees = (element) => Subtext.page(element, "Trees", async () => {
     state.mode = name;
     treeBox.hidden = name !== "tree";
     pathBox.hidden = name !== "path";
+    for (const part of find("st-toolbar").querySelectorAll(".st-only-tree")) part.hidden = name !== "tree";
     for (const button of find("st-toolbar").querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === name));
     if (view && view.tree && name === "path") drawPath();
     if (view && view.tree && name === "tree") picture.mark(state.key);
@@ -76,7 +77,7 @@ Subtext.trees = (element) => Subtext.page(element, "Trees", async () => {
     const stats = view.tree.stats;
     Subtext.fill(find("st-toolbar"), 
       el("span", { class: "st-switch", role: "group", "aria-label": "View" }, tool("Tree", "Tree view", () => mode("tree"), { "data-mode": "tree" }), tool("Path", "Path view", () => mode("path"), { "data-mode": "path" })),
-      levels, tool("−", "Zoom out", () => picture.zoom(1 / 1.2)), tool("+", "Zoom in", () => picture.zoom(1.2)), tool("Fit", "Fit the tree into the view", picture.fit),
+      el("span", { class: "st-only-tree st-tools" }, levels, tool("−", "Zoom out", () => picture.zoom(1 / 1.2)), tool("+", "Zoom in", () => picture.zoom(1.2)), tool("Fit", "Fit the tree into the view", picture.fit)),
       el("span", { class: "st-legend" }, el("span", {}, "−1"), [...Array(9).keys()].map((shade) => el("i", { "data-shade": shade })), el("span", {}, "1")),
       el("span", { class: "st-dim" }, `${stats.nodes} nodes, ${stats.pruned} pruned${stats.unscored ? `, ${stats.unscored} unscored` : ""}${view.tree.hidden ? `; ${view.tree.hidden} far from the root are not drawn (they are in the export)` : ""}`));
   };

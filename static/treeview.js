@@ -1,7 +1,7 @@
 // The tree: cards over drawn edges in a scrolling field; zoom, pan by dragging, collapse, keyboard, roles for readers.
 Subtext.treeview = (box, { select, toggle }) => {
   const { el, shade, score, PERSONAS } = Subtext;
-  const SIZE = { width: 208, height: 78, gapX: 36, gapY: 10 };
+  const SIZE = { width: 200, height: 78, gapX: 32, gapY: 10 };
   const PAD = 16;
   const LEGIBLE = 0.82; // fitting never shrinks text below this; smaller is by choice
   let scale = 1, plan = null, cards = new Map(), selected = null, data = null;
@@ -31,7 +31,7 @@ Subtext.treeview = (box, { select, toggle }) => {
     },
       el("span", { class: "st-item-head", "aria-hidden": "true" },
         node.kind === "root" ? el("span", { class: "st-persona" }, "?") : node.kind === "answer" ? el("span", { class: "st-persona" }, "A") : node.persona ? el("span", { class: "st-persona", title: node.persona }, PERSONAS[node.persona]) : null,
-        node.kind === "root" ? el("span", {}, "question") : el("span", { class: "st-why" }, node.pruned ? `pruned · ${node.pruned}` : node.kind === "answer" ? "answer" : ""),
+        node.kind === "root" ? el("span", {}, "question") : el("span", { class: "st-why" }, node.pruned ? `pruned · ${node.pruned}` : node.kind === "answer" ? "answer" : node.persona || ""),
         node.marks ? el("span", { class: "st-flag", title: node.marks.map((mark) => mark.text).join(" ") }, "!") : null,
         node.kind === "root" ? null : el("b", { class: "st-value" }, score(node.score))),
       el("span", { class: "st-item-text", "aria-hidden": "true" }, node.thought.slice(0, 160)), more);
