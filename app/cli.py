@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from app.actions.export_data import PARQUET, export_set
 from app.actions.import_data import SPLITS, Labels, import_files
-from app.actions.prepare import prepare
+from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
 from app.context import Context, open_context
 from app.doctor import examine
@@ -49,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     save.add_argument("--output", type=Path, help="file to write (default: standard output)")
     save.set_defaults(run=_export)
     remove = commands.add_parser("delete", help="delete a set")
-    remove.add_argument("set", type=int, help="number of the set")
+    remove.add_argument("set", type=_number, help="number of the set")
     remove.add_argument("--confirm", default="", help="the set's name, to confirm")
     remove.set_defaults(run=_delete)
     show = commands.add_parser("sets", help="list the sets")
@@ -59,11 +60,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _number(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise argparse.ArgumentTypeError(f"a set has a number, not {text!r}; `subtext sets` lists them")
+    return int(text)
+
+
 def _serve(context: Context, _options: argparse.Namespace) -> int:
     from app.main import serve
 
     for sentence in prepare(context):
         print(sentence)
+    clear_left_overs(context)
     serve(context)
     return 0
 
@@ -87,7 +95,7 @@ def _import(context: Context, options: argparse.Namespace) -> int:
 def _export(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
     owner = sets.find_set(context.database, options.set)
-    if owner is None and not options.set.isdigit():
+    if owner is None and not re.fullmatch(r"[0-9]{1,15}", options.set):
         raise Refused(f"There is no set named {options.set!r}. `subtext sets` lists them.")
     download = export_set(context, owner.id if owner else int(options.set), options.format)
     if options.output is None:

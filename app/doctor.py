@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from app.actions.remove_set import drop_originals
 from app.context import Context
 from db.migrate import newest, version
 
@@ -106,12 +107,9 @@ def _blobs(context: Context) -> Iterator[Finding]:
     with context.database.read() as connection:
         wanted = set(connection.execute(text("SELECT digest FROM source_file")).scalars())
     broken = sorted(digest for digest in wanted if not context.blobs.intact(digest))
-    spare = sorted(set(context.blobs.digests()) - wanted)
     names = ", ".join(digest[:12] for digest in broken[:3])
-    yield Finding(
-        not broken, "originals", f"{len(broken)} missing or damaged: {names}" if broken else f"{len(wanted)} intact"
-    )
-    for digest in spare:
-        context.blobs.delete(digest)
+    seen = f"{len(broken)} missing or damaged: {names}" if broken else f"{len(wanted)} intact"
+    yield Finding(not broken, "originals", seen)
+    spare = drop_originals(context, [digest for digest in context.blobs.digests() if digest not in wanted])
     if spare:
-        yield Finding(True, "spare files", f"removed {len(spare)} that no set uses (an import was interrupted)")
+        yield Finding(True, "spare files", f"removed {spare} that no set uses (an import was interrupted)")

@@ -37,7 +37,11 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-_GRADIO_ALLOWED = re.compile(r"/gradio_api/(startup-events|app_id|heartbeat/[\w-]+|info)/?$")
+_OPEN = re.compile(
+    r"/|/data|/trees|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
+    r"|/gradio_api/(startup-events|app_id|heartbeat/[\w-]+)/?"
+)
+"""The addresses that the pages use. Everything else that Gradio would serve is closed."""
 
 
 class Guard:
@@ -55,24 +59,25 @@ class Guard:
             return
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal:
-            await JSONResponse({"error": refusal}, status_code=403)(scope, receive, _with_headers(send))
+            status, text = refusal
+            await JSONResponse({"error": text}, status_code=status)(scope, receive, _with_headers(send))
         else:
             await self.app(scope, receive, _with_headers(send))
 
-    def refusal(self, method: str, path: str, headers: Headers) -> str:
-        """Why a request is refused; '' when it may pass."""
+    def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+        """Status and sentence of a request that is refused; None when it may pass."""
         host = headers.get("host", "")
         if self.local and not is_loopback(host):
-            return "This server answers only under a local address such as 127.0.0.1."
-        if path.startswith("/gradio_api/") and not _GRADIO_ALLOWED.match(path):
-            return "This endpoint is switched off."
-        origin = headers.get("origin")
-        if origin is not None and origin.split("://")[-1] != host:
-            return "Requests from another site are refused."
-        site = headers.get("sec-fetch-site", "same-origin")
-        if site not in ("same-origin", "none") and (method not in ("GET", "HEAD") or path.startswith("/api/")):
-            return "Requests from another site are refused."
-        return ""
+            return 403, "This server answers only under a local address such as 127.0.0.1."
+        if not _OPEN.fullmatch(path):
+            return 404, "There is nothing at this address."
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
+        from_elsewhere = site not in ("same-origin", "none") and (
+            method not in ("GET", "HEAD") or path.startswith("/api/")
+        )
+        if from_elsewhere or (origin is not None and origin.split("://")[-1] != host):
+            return 403, "Requests from another site are refused."
+        return None
 
 
 def is_loopback(host: str) -> bool:

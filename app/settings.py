@@ -1,5 +1,6 @@
 """Settings from `SUBTEXT_*` environment variables. Knows their names, defaults and meaning; README's table is made here."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -52,7 +53,7 @@ def _value(name: str, default: object, text: str) -> object:
                 raise Refused(f"{name} is 1 or 0, not {text!r}.")
             return text.lower() in ("1", "true", "yes")
         case int():
-            if not text.isdigit() or not 0 < int(text) < 1 << 31:
+            if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
                 raise Refused(f"{name} is a whole number above 0, not {text!r}.")
             return int(text)
         case Path():

@@ -7,10 +7,13 @@ valid score wins, and a missing, non-finite or out-of-range score is None, never
 import re
 from typing import NamedTuple
 
-_HEAD = re.compile(r"\s*\**\s*Reasoning\s*:\s*\**\s*", re.IGNORECASE)
-_SCORE = re.compile(r"SCORE\s*:\s*\**\s*\[?\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+))(?![\w%])\]?\**", re.IGNORECASE)
-_SPELLINGS = ("SCORE", "Score", "score")
-_STEP = re.compile(r"\s*Step\s+\d+\s*:\s*", re.IGNORECASE)
+# Every gap is one bounded or possessive class: a hostile text must not make a pattern try the same place twice.
+_HEAD = re.compile(r"[\s*]*+Reasoning\s*+:[\s*]*+", re.IGNORECASE)
+_WORD = re.compile("score", re.IGNORECASE)
+_SCORE = re.compile(
+    r"SCORE\s{0,9}:[\s*]{0,20}\[?\s{0,9}([-+]?(?:\d{1,9}(?:\.\d{0,30})?|\.\d{1,30}))(?![\w%])\]?\*{0,4}", re.IGNORECASE
+)
+_STEP = re.compile(r"\s*+Step\s{1,9}\d{1,9}\s{0,9}:\s*+", re.IGNORECASE)
 
 PLACEHOLDERS = frozenset(
     {
@@ -54,13 +57,13 @@ def _number(text: str) -> float | None:
 
 
 def _read_freely(text: str) -> Reply:
-    end, score, before = len(text), None, len(text)
-    while score is None and (at := max(text.rfind(word, 0, before) for word in _SPELLINGS)) >= 0:
-        before = at
-        match = _SCORE.match(text, at)
+    end, score = len(text), None
+    for word in reversed(list(_WORD.finditer(text))):
+        match = _SCORE.match(text, word.start())
         score = _number(match.group(1)) if match else None
-        if match and score is not None and not text[match.end() :].strip(" .*\n\t"):
-            end = at
+        if match and score is not None:
+            end = word.start() if not text[match.end() :].strip(" .*\n\t") else end
+            break
     head = _HEAD.match(text)
     return Reply(text[head.end() if head else 0 : end].strip(" *\n\t" if end < len(text) else None), score)
 

@@ -61,15 +61,34 @@ class Best(NamedTuple):
 
 
 def best_path(nodes: dict[str, Node], paths: Sequence[Path]) -> Best | None:
-    """The finished path with the highest R(tau); the first one wins a tie; None without a finished path in the tree."""
+    """The finished path with the highest R(tau); the first one wins a tie; None without a finished path in the tree.
+
+    One pass over the tree, whatever the number of paths: each node's sum is its parent's plus its own score.
+    """
+    sums: dict[str, PathScore] = {}
     best: Best | None = None
     for path in paths:
         if path.leaf is None or path.leaf not in nodes:
             continue
-        score = path_score(chain(nodes, path.leaf))
+        score = _sum_to(nodes, path.leaf, sums)
         if score.scored and (best is None or score.total > best.score.total):
             best = Best(path.leaf, score)
     return best
+
+
+def _sum_to(nodes: dict[str, Node], leaf: str, sums: dict[str, PathScore]) -> PathScore:
+    """R(tau) down to a node, remembering the sums on the way."""
+    walk: list[Node] = []
+    node: Node | None = nodes[leaf]
+    while node is not None and node.key != ROOT and node.key not in sums:
+        walk.append(node)
+        node = nodes.get(node.parent) if node.parent is not None else None
+    total, scored, unscored = sums[node.key] if node is not None and node.key != ROOT else (0.0, 0, 0)
+    for step in reversed(walk):
+        total, scored = (total + step.score, scored + 1) if step.score is not None else (total, scored)
+        unscored += step.score is None
+        sums[step.key] = PathScore(total, scored, unscored)
+    return PathScore(round(total, 10), scored, unscored)
 
 
 class TreeStats(NamedTuple):

@@ -106,9 +106,9 @@ class Blobs:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == digest
 
-    def clear_incoming(self) -> int:
-        """Remove staged copies that a killed process left behind; returns how many."""
-        left = list((self.folder / "incoming").glob("*"))
+    def clear_incoming(self, older_than: float) -> int:
+        """Remove staged copies last written before this time (seconds since the epoch); returns how many."""
+        left = [file for file in (self.folder / "incoming").glob("*") if file.stat().st_mtime < older_than]
         for file in left:
             file.unlink(missing_ok=True)
         return len(left)

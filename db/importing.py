@@ -153,14 +153,16 @@ class SetWriter:
                 (first + position, tree_id, position, key, parent, kind, depth, thought, critique, score, *rest,
                  " ".join(node_marks) or None, reply, None if patch is None else _json(patch))
             )  # fmt: skip
-            self._characters += len(thought) + len(critique) + len(reply or "")
+            self._characters += len(thought) + len(critique) + len(reply or "") + len(nodes[-1][-1] or "")
             if score is not None:
                 bands |= _BAND_BIT[band_of(score).key]
             for mark in node_marks:
                 marks[mark] = marks.get(mark, 0) + 1
         self._ids["node"] += len(tree.nodes)
         total, leaf = (best.score.total, best.leaf) if best else (None, None)
-        self._rows["tree"].append((tree_id, scenario_id, tree.form, *summary, total, leaf, bands, _json(tree.patch)))
+        patch_text = _json(tree.patch)
+        self._characters += len(patch_text or "")
+        self._rows["tree"].append((tree_id, scenario_id, tree.form, *summary, total, leaf, bands, patch_text))
         for mark, count in marks.items():
             self._rows["tree_mark"].append((tree_id, mark, max(count, 1), count == 0))
             self.counts.marks[mark] = self.counts.marks.get(mark, 0) + max(count, 1)
@@ -169,6 +171,7 @@ class SetWriter:
             steps = None if path.steps is None else list(path.steps)
             row = (tree_id, position, path.leaf, path.stated, _json(steps), _json(review), _json(path.patch))
             self._rows["path"].append(row)
+            self._characters += sum(len(text) for text in row[4:] if text)
 
     def _flush(self) -> None:
         """Write the batch and let the second thread index its text."""

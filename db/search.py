@@ -34,7 +34,8 @@ class Hit(NamedTuple):
 
 def match_of(words: str) -> str:
     """The full-text query for what a person typed: all words, quoted phrases kept, no operators. '' without a word."""
-    parts = [part.strip('"') for part in _WORD.findall(words[:400])]
+    typed = "".join(char if char.isprintable() else " " for char in words[:400])
+    parts = [part.strip('"') for part in _WORD.findall(typed)]
     return " ".join(f'"{part}"' for part in parts[:12] if re.search(r"\w", part))
 
 

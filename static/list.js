@@ -14,8 +14,8 @@ Subtext.list = (element, { filters, facets, open, changed }) => {
   // Matched words arrive between two control characters; they become <mark>, everything stays text.
   const marked = (snippet) => snippet.split("\x02").flatMap((part, index) => {
     if (!index) return [part];
-    const [hit, rest] = part.split("\x03");
-    return [el("mark", {}, hit), rest];
+    const [hit, ...rest] = part.split("\x03");
+    return [el("mark", {}, hit), rest.join("")];
   });
 
   const row = (item) => el("li", {},

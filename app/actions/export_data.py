@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from app.actions import parquet
 from app.context import Context
@@ -98,7 +99,24 @@ def _file(path: Path) -> Iterator[bytes]:
 
 
 def _parquet(context: Context, set_id: int) -> Iterator[bytes]:
-    with tempfile.TemporaryDirectory(dir=context.settings.data) as folder:
-        target = Path(folder) / "export.parquet"
+    with tempfile.TemporaryFile(dir=context.settings.data) as target:
         parquet.write(scenarios.records(context.database, set_id), target)
-        yield from _file(target)
+        target.seek(0)
+        while chunk := target.read(CHUNK):
+            yield chunk
+
+
+def spool(context: Context, download: Download) -> BinaryIO:
+    """The whole download in a file without a name, at its start.
+
+    For slow readers: the database is read at its own speed, and nothing of it stays open while somebody downloads. Raises
+    Refused when the disk is full.
+    """
+    target = tempfile.TemporaryFile(dir=context.settings.data)  # noqa: SIM115  (handed to the caller)
+    try:
+        target.writelines(download.chunks)
+    except OSError as error:
+        target.close()
+        raise Refused(f"The export could not be written: {(error.strerror or str(error)).lower()}.") from error
+    target.seek(0)
+    return target

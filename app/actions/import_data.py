@@ -107,13 +107,19 @@ def import_files(
     """Import files from disk as one new version of a set; see `import_staged`."""
     incoming: list[Incoming] = []
     try:
-        incoming += (Incoming(path.name, stage_file(context, path)) for path in paths)
+        incoming += (Incoming(printable(path.name), stage_file(context, path)) for path in paths)
         outcome = import_staged(context, incoming, labels, progress)
         tidy(context.database)
         return outcome
     finally:
         for item in incoming:
             context.blobs.discard(item.staged)
+
+
+def printable(name: str) -> str:
+    """A name without what cannot be stored or shown: bytes that are no UTF-8, control characters."""
+    text = name.encode("utf-8", "replace").decode("utf-8")
+    return "".join(char if char.isprintable() else "_" for char in text)
 
 
 def stage_file(context: Context, path: Path) -> Staged:
@@ -124,11 +130,11 @@ def stage_file(context: Context, path: Path) -> Staged:
             staged = context.blobs.stage(file)
             after = path.stat()
     except OSError as error:
-        raise Refused(f"{path.name} could not be read: {(error.strerror or str(error)).lower()}.") from error
+        raise Refused(f"{printable(path.name)} could not be read: {(error.strerror or str(error)).lower()}.") from error
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
         context.blobs.discard(staged)
         raise Refused(
-            f"{path.name} changed while it was being read. Nothing was stored; import it when it is complete."
+            f"{printable(path.name)} changed while it was being read. Nothing was stored; import it when it is complete."
         )
     return staged
 
@@ -149,7 +155,7 @@ def import_staged(
                 fresh, known = _fresh(connection, incoming)
                 if not fresh:
                     return Outcome(None, "", 0, Counts(), known)
-                name = shorten(labels.name, NAME_LIMIT) or _set_name(fresh[0])
+                name = shorten(printable(labels.name), NAME_LIMIT) or _set_name(fresh[0])
                 with SetWriter(connection, name, context.now(), labels.sample) as writer:
                     _write_all(writer, fresh, labels, progress)
                 for item in fresh:
@@ -239,7 +245,9 @@ def _topic(name: str, form: str) -> str:
 
 
 def preview(context: Context, item: Incoming) -> Preview:
-    """Read a staged file to its end without storing anything."""
+    """Read a staged file to its end without storing anything. Raises Refused when the staged copy is gone."""
+    if not item.staged.file.exists():
+        raise Refused(f"The upload of {item.name} is gone; the server was started anew. Drop the file again.")
     counts, shown, problems, form = Counts(), list[Shown](), list[Problem](), ""
     for entry in _entries(item.staged.file, lambda done, total: None, 0, 0):
         if isinstance(entry, Problem):

@@ -7,7 +7,6 @@ pyarrow is imported when a Parquet file is really read or written, because it co
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.errors import Refused
@@ -17,6 +16,8 @@ from core.types import Foreign, Record
 
 MAGIC = b"PAR1"
 _BATCH = 500
+_READ = 8
+_LARGEST_GROUP = 1 << 30
 
 
 def is_parquet(source: BinaryIO) -> bool:
@@ -40,16 +41,21 @@ def json_lines(source: BinaryIO) -> Iterator[bytes]:
         file = pq.ParquetFile(source)
         if "record" not in file.schema_arrow.names:
             raise Refused("This Parquet file has no column named record; only files that Subtext wrote can be read.")
-        batches: Iterator[Any] = file.iter_batches(_BATCH, columns=["record"])
-        for batch in batches:
+        column = file.schema_arrow.names.index("record")
+        groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
+        if any(group.column(column).total_uncompressed_size > _LARGEST_GROUP for group in groups):
+            raise Refused(
+                f"A part of this Parquet file unpacks to more than {_LARGEST_GROUP >> 20} MiB; it was not read."
+            )
+        for batch in file.iter_batches(_READ, columns=["record"]):
             for text in batch.column(0).to_pylist():
                 yield (text if isinstance(text, str) else "null").encode() + b"\n"
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Refused(f"The Parquet file cannot be read: {str(error).splitlines()[0][:160]}") from error
 
 
-def write(records: Iterable[Record], target: Path) -> int:
-    """Write records as a Parquet file; returns how many."""
+def write(records: Iterable[Record], target: BinaryIO) -> int:
+    """Write records as a Parquet file into an open file; returns how many."""
     pa, pq = _pyarrow()
     text, number, whole = pa.string(), pa.float64(), pa.int32()
     columns: dict[str, Any] = {"kind": text, "preference": text, "query": text, "topic": text, "split": text}

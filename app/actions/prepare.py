@@ -1,4 +1,6 @@
-"""Make a data folder ready to serve: the newest schema, left-over copies removed, the starter set loaded once."""
+"""Make a data folder ready: the newest schema, the starter set loaded once; for a server, left-over copies removed."""
+
+import time
 
 from app.actions.import_data import Incoming, Labels, import_staged, stage_file
 from app.context import Context
@@ -9,10 +11,18 @@ from db.seeds import SET_NAME, seed_files
 _LOADED = "starter_set"
 
 
+_FORGOTTEN = 600
+"""Seconds after which a staged copy belongs to no command that is still running."""
+
+
+def clear_left_overs(context: Context) -> None:
+    """Remove copies that a killed import left. For the start of a server only: its own uploads are forgotten by then."""
+    context.blobs.clear_incoming(time.time() - _FORGOTTEN)
+
+
 def prepare(context: Context) -> list[str]:
     """Returns sentences about what was done. A starter set that a person deleted stays deleted."""
     migrate(context.database)
-    context.blobs.clear_incoming()
     if not context.settings.starter_set or sets.fact(context.database, _LOADED):
         return []
     incoming = [Incoming(path.name, stage_file(context, path)) for path in seed_files()]

@@ -7,14 +7,16 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
 
-from app.actions.export_data import choices, export_set
+from app.actions.export_data import choices, export_set, spool
 from app.actions.import_data import Labels, preview, show
 from app.actions.remove_set import remove_set
 from app.api.uploads import Imports, Uploads
 from app.context import Context
 from core.formats.registry import LABELS
 from db import scenarios, sets
+from db.blobs import CHUNK
 
 PAGE = 10
 Id = Annotated[int, InPath(ge=1, lt=1 << 62)]
@@ -71,9 +73,13 @@ def router(context: Context) -> APIRouter:
     @routes.get("/sets/{set_id}/export")
     def export(set_id: Id, format: Annotated[str, Query(max_length=40)]) -> StreamingResponse:
         download = export_set(context, set_id, format)
+        file = spool(context, download)
         disposition = f"attachment; filename*=UTF-8''{quote(download.name)}"
         return StreamingResponse(
-            download.chunks, media_type=download.media_type, headers={"content-disposition": disposition}
+            iter(lambda: file.read(CHUNK), b""),
+            media_type=download.media_type,
+            headers={"content-disposition": disposition},
+            background=BackgroundTask(file.close),
         )
 
     @routes.post("/sets/{set_id}/delete")
@@ -110,8 +116,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post("/imports")
     def start(order: ImportOrder) -> dict[str, str]:
-        incoming = [uploads.take(token) for token in order.uploads]
-        return {"id": imports.start(incoming, Labels(order.name, order.topic, order.split))}
+        return {"id": imports.start(uploads.take(order.uploads), Labels(order.name, order.topic, order.split))}
 
     @routes.get("/imports/{token}")
     def state(token: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Routes of the tree page: the list with its facets and search, one tree, one node, the histogram."""
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 
 from app.context import Context
 from app.views.tree import full_node, stored_view
@@ -76,10 +77,10 @@ def router(context: Context) -> APIRouter:
         return stored_view(_found(context, scenario_id))
 
     @routes.get("/scenarios/{scenario_id}/raw")
-    def raw(scenario_id: Key) -> dict[str, Any]:
+    def raw(scenario_id: Key) -> Response:
         stored = _found(context, scenario_id)
         record = stored.tree or stored.foreign
-        return {} if record is None else native.write(record)
+        return Response(json.dumps(None if record is None else native.write(record)), media_type="application/json")
 
     @routes.get("/scenarios/{scenario_id}/node")
     def node(scenario_id: Key, key: Annotated[str, Query(max_length=400)]) -> dict[str, Any]:

@@ -73,11 +73,12 @@ class Uploads:
             raise Refused("This upload is gone (the server was restarted, or it was imported). Drop the file again.")
         return found
 
-    def take(self, token: str) -> Incoming:
-        """The file of a token, which is now the caller's."""
-        found = self.get(token)
+    def take(self, tokens: Sequence[str]) -> list[Incoming]:
+        """The files of these tokens, which are now the caller's: all of them, or none with Refused."""
         with self._lock:
-            self._waiting.pop(token, None)
+            found = [self.get(token) for token in dict.fromkeys(tokens)]
+            for token in tokens:
+                self._waiting.pop(token, None)
         return found
 
     def discard(self, tokens: Sequence[str]) -> None:

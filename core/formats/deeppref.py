@@ -18,6 +18,8 @@ from core.types import ROOT, Json, Node, Path, Scenario, Tree
 FORM = "deeppref"
 LABEL = "DeepPref trees"
 FINAL_ANSWER = "Final Answer Node."
+ID_LIMIT = 200
+_NO_STEPS = 0
 
 
 def fits(value: Any) -> bool:
@@ -121,6 +123,8 @@ def _links(raw: dict[str, Any]) -> dict[str, str]:
     """Parent by child key. Raises Unreadable where the children do not make a forest."""
     parents: dict[str, str] = {}
     for key, item in raw.items():
+        if not 0 < len(key) <= ID_LIMIT:
+            raise Unreadable("thought_tree", f"A node id has 1 to {ID_LIMIT} characters; one here has {len(key)}.")
         if not isinstance(item, dict):
             raise Unreadable(f"thought_tree.{key}", f"Node {key} must be an object, not {_kind(item)}.")
         children = cast("Json", item).get("children", ())
@@ -219,13 +223,12 @@ def _children(nodes: Iterable[Node]) -> dict[str, list[int | str]]:
     found: dict[str, list[int | str]] = {}
     for node in nodes:
         if node.parent is not None:
-            key = (
-                int(node.key)
-                if node.key.isascii() and node.key.isdigit() and str(int(node.key)) == node.key
-                else node.key
-            )
-            found.setdefault(node.parent, []).append(key)
+            found.setdefault(node.parent, []).append(int(node.key) if _is_number(node.key) else node.key)
     return found
+
+
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.isdigit() and len(key) < 19 and str(int(key)) == key
 
 
 def _object(node: Node, children: list[int | str]) -> Json:
@@ -240,15 +243,37 @@ def _paths(found: Any, nodes: list[Node]) -> list[Path]:
     if not isinstance(found, list):
         raise Unreadable("response_list", f"The response list must be a list, not {_kind(found)}.")
     known = by_key(nodes)
-    inner = {node.parent for node in nodes}
-    ends: dict[str, list[str]] = {}
-    for node in nodes:
-        if node.key not in inner and node.key != ROOT:
-            ends.setdefault(node.thought, []).append(node.key)
+    ends = _ends(nodes)
     return [_path(index, item, known, ends) for index, item in enumerate(cast("list[Any]", found), 1)]
 
 
-def _path(index: int, item: Any, known: dict[str, Node], ends: dict[str, list[str]]) -> Path:
+def _ends(nodes: list[Node]) -> dict[int, str]:
+    """The first leaf by the hash of its chain of thoughts, so that a response is looked up and not compared with every leaf."""
+    children: dict[str | None, list[Node]] = {}
+    for node in nodes:
+        children.setdefault(node.parent, []).append(node)
+    ends: dict[int, str] = {}
+    stack = [(node, _NO_STEPS) for node in reversed(children.get(ROOT, []))]
+    while stack:
+        node, above = stack.pop()
+        chained = hash((above, node.thought))
+        below = children.get(node.key)
+        if below is None:
+            ends.setdefault(chained, node.key)
+        else:
+            stack += [(child, chained) for child in reversed(below)]
+    return ends
+
+
+def _leaf(steps: list[str], known: dict[str, Node], ends: dict[int, str]) -> str | None:
+    chained = _NO_STEPS
+    for step in steps:
+        chained = hash((chained, strip_step(step)))
+    key = ends.get(chained) if steps else None
+    return key if key is not None and _derived(known, key) == steps else None
+
+
+def _path(index: int, item: Any, known: dict[str, Node], ends: dict[int, str]) -> Path:
     record = cast("Json", item) if isinstance(item, dict) else {}
     response = record.get("response")
     if not isinstance(response, list) or not all(isinstance(step, str) for step in cast("list[Any]", response)):
@@ -257,8 +282,7 @@ def _path(index: int, item: Any, known: dict[str, Node], ends: dict[str, list[st
     stated = record.get("score")
     if isinstance(stated, bool) or not isinstance(stated, int | float) or not abs(stated) < 1e12:
         stated = None
-    leaves = ends.get(strip_step(steps[-1]), ()) if steps else ()
-    leaf = next((key for key in leaves if _derived(known, key) == steps), None)
+    leaf = _leaf(steps, known, ends)
     path = Path(leaf, stated, None if leaf is not None else tuple(steps))
     return replace(path, patch=diff(_response(path, known), record))
 

@@ -3,18 +3,20 @@
 A foreign record inside our files is `{"kind": "foreign", "form": ..., "record": ...}`.
 """
 
+import re
 from dataclasses import replace
 from typing import Any, cast
 
 from core.formats import foreign
-from core.formats.deeppref import score_of, text_of
+from core.formats.deeppref import ID_LIMIT, score_of, text_of
 from core.formats.reading import Unreadable
 from core.tree import depths_of
 from core.types import ROOT, Foreign, Json, Node, Path, Persona, Record, Review, Scenario, Tree
 
 FORM = "subtext"
 LABEL = "Subtext records"
-_OPTIONAL = ("critique", "persona", "unscored", "reply", "patch")
+_OPTIONAL = ("critique", "persona", "unscored", "patch")
+_MARK = re.compile(r"[a-z_]{1,40}")
 _PRUNED = ("threshold", "beam", "duplicate")
 
 
@@ -44,8 +46,8 @@ def read(value: Any) -> Record:
     for index, path in enumerate(paths):
         if path.leaf is not None and path.leaf not in known:
             raise Unreadable(f"paths.{index}.leaf", f"The path ends in node {path.leaf!r}, which is not in the tree.")
-    marks = {mark for node in nodes for mark in node.marks} | set(cast("list[str]", _list(record, "marks")))
-    return Tree(scenario, nodes, paths, tuple(sorted(marks)), text_of(record, "form", False), record.get("patch"))
+    marks = {mark for node in nodes for mark in node.marks} | set(_marks(record, "marks"))
+    return Tree(scenario, nodes, paths, tuple(sorted(marks)), text_of(record, "form", False), _patch(record, "patch"))
 
 
 def write(record: Record) -> Json:
@@ -59,7 +61,7 @@ def write(record: Record) -> Json:
         "kind": "tree",
         "scenario": {name: getattr(scenario, name) for name in Scenario.__slots__ if getattr(scenario, name)}
         | {"preference": scenario.preference, "query": scenario.query},
-        "nodes": [_node_out(node) for node in record.nodes if not _implied(node, scenario)],
+        "nodes": [_node_out(node) for index, node in enumerate(record.nodes) if index or not _implied(node, scenario)],
         "paths": [_path_out(path) for path in record.paths],
     }
     extra = {"marks": list(record.marks), "form": record.form, "patch": record.patch}
@@ -79,6 +81,8 @@ def _node_out(node: Node) -> Json:
         "score": node.score,
     }
     made |= {name: found for name in _OPTIONAL if (found := getattr(node, name))}
+    if node.reply is not None:
+        made["reply"] = node.reply
     if node.pruned:
         made["pruned"] = {"reason": node.pruned, "detail": node.prune_detail}
     return made | ({"marks": list(node.marks)} if node.marks else {})
@@ -97,6 +101,25 @@ def _list(record: Json, field: str) -> list[Any]:
     if not isinstance(found, list):
         raise Unreadable(field, f"The field {field} must be a list.")
     return cast("list[Any]", found)
+
+
+def _marks(record: Json, field: str) -> tuple[str, ...]:
+    marks = _list(record, "marks")
+    if not all(isinstance(mark, str) and _MARK.fullmatch(mark) for mark in marks):
+        raise Unreadable(field, "Quality marks are names of small letters and underscores.")
+    return tuple(cast("list[str]", marks))
+
+
+def _patch(record: Json, field: str) -> Json | None:
+    found = record.get("patch")
+    if found is None:
+        return None
+    patch = _object(found, field)
+    drop = patch.get("drop", [])
+    known = set(patch) <= {"set", "drop"} and isinstance(patch.get("set", {}), dict)
+    if not known or not isinstance(drop, list) or not all(isinstance(key, str) for key in cast("list[Any]", drop)):
+        raise Unreadable(field, "A patch has an object named set and a list of names called drop.")
+    return patch
 
 
 def _object(found: Any, field: str) -> Json:
@@ -148,7 +171,11 @@ def _node(record: Json, key: str, index: int) -> Node:
     where = f"nodes.{index}"
     parent, kind = record.get("parent"), record.get("kind", "root" if key == ROOT else "thought")
     if (parent is not None and not isinstance(parent, str)) or kind not in ("root", "thought", "answer"):
-        raise Unreadable(where, f"Node {key!r} needs a parent id and a kind: thought or answer.")
+        raise Unreadable(where, f"Node {key[:40]!r} needs a parent id and a kind: thought or answer.")
+    if (kind == "root") != (key == ROOT) or (kind == "root" and record.get("score") is not None):
+        raise Unreadable(where, 'The root is the node "0", no other one is, and it has no score.')
+    if not 0 < len(key) <= ID_LIMIT:
+        raise Unreadable(where, f"A node id has 1 to {ID_LIMIT} characters; this one has {len(key)}.")
     persona = text_of(record, "persona", False)
     if persona and persona not in tuple(Persona):
         raise Unreadable(f"{where}.persona", f"There is no persona {persona[:40]!r} in the council.")
@@ -158,7 +185,7 @@ def _node(record: Json, key: str, index: int) -> Node:
         raise Unreadable(f"{where}.pruned", f"A node is pruned by threshold, beam or duplicate, not {reason[:40]!r}.")
     score, unscored, mark = (None, "", "") if key == ROOT else score_of(record.get("score"), None)
     said = text_of(record, "unscored", False)
-    marks = tuple(str(item) for item in _list(record, "marks"))
+    marks = _marks(record, f"{where}.marks")
     return Node(
         key,
         parent,
@@ -172,8 +199,8 @@ def _node(record: Json, key: str, index: int) -> Node:
         reason,
         text_of(pruned, "detail", False),
         marks if marks or said or not mark else (mark,),
-        text_of(record, "reply", False) or None,
-        record.get("patch"),
+        text_of(record, "reply") if record.get("reply") is not None else None,
+        _patch(record, f"{where}.patch"),
     )
 
 
@@ -182,8 +209,10 @@ def _path(index: int, item: Any) -> Path:
     leaf, stated, steps = record.get("leaf"), record.get("stated"), record.get("steps")
     if leaf is not None and not isinstance(leaf, str):
         raise Unreadable(f"paths.{index}.leaf", "The leaf of a path is a node id.")
-    if stated is not None and (isinstance(stated, bool) or not isinstance(stated, int | float)):
-        raise Unreadable(f"paths.{index}.stated", "The stated score of a path is a number.")
+    if stated is not None and (
+        isinstance(stated, bool) or not isinstance(stated, int | float) or not abs(stated) < 1e12
+    ):
+        raise Unreadable(f"paths.{index}.stated", "The stated score of a path is a number below a million millions.")
     if steps is not None and not (
         isinstance(steps, list) and all(isinstance(s, str) for s in cast("list[Any]", steps))
     ):
@@ -191,7 +220,13 @@ def _path(index: int, item: Any) -> Path:
     review = (
         None if record.get("review") is None else _review(_object(record["review"], f"paths.{index}.review"), index)
     )
-    return Path(leaf, stated, None if steps is None else tuple(cast("list[str]", steps)), review, record.get("patch"))
+    return Path(
+        leaf,
+        stated,
+        None if steps is None else tuple(cast("list[str]", steps)),
+        review,
+        _patch(record, f"paths.{index}.patch"),
+    )
 
 
 def _review(record: Json, index: int) -> Review:

@@ -8,16 +8,21 @@ from core.types import Json
 
 def diff(ours: Json, theirs: Json) -> Json | None:
     """The patch that turns `ours` into `theirs`, or None when they are equal."""
-    if ours == theirs:
+    if ours == theirs and not any(type(value) is bool for value in theirs.values()):
         return None
     patch: Json = {}
-    changed = {key: value for key, value in theirs.items() if key not in ours or ours[key] != value}
+    changed = {key: value for key, value in theirs.items() if key not in ours or not _same(ours[key], value)}
     missing = [key for key in ours if key not in theirs]
     if changed:
         patch["set"] = changed
     if missing:
         patch["drop"] = missing
-    return patch
+    return patch or None
+
+
+def _same(ours: object, theirs: object) -> bool:
+    """Equal as JSON: true is not 1."""
+    return ours == theirs and (type(ours) is bool) == (type(theirs) is bool)
 
 
 def apply(ours: Json, patch: Json | None) -> Json:

@@ -119,7 +119,7 @@ def _row(ids: Json, question: str, rater: Any, value: Any, status: str) -> Json:
         "study_id": str(ids.get("study_id", "")),
         "rater_id": str(rater),
         "dialogue_id": str(ids.get("dialogue_id", "")),
-        "turn": int(turn) if turn.isdigit() else 0,
+        "turn": int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 10 else 0,
         "dimension": dimension or question,
         "value": value,
         "status": status,

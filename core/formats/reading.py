@@ -5,11 +5,12 @@ Knows the container only, not what a record means. A value that cannot be read b
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
-from core.types import Problem
+from core.types import Json, Problem
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*("|\Z)|[{}\[\]]', re.DOTALL)
@@ -17,6 +18,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 _WINDOW = 1 << 20
 _GIVE_UP = 20
+_CUT = 1 << 14
+_DEEPEST = 100_000
 
 
 class Value(NamedTuple):
@@ -46,7 +49,13 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=str)
+def _float(text: str) -> float | str:
+    """A number too large for a float stays the text it is: infinity is no JSON."""
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=str, parse_float=_float)
 
 
 class _Text:
@@ -68,6 +77,13 @@ class _Text:
         self._line += self.text.count("\n", self._counted, self.pos)
         self._counted = self.pos
         return self._line
+
+    def cut(self) -> None:
+        """Drop what was consumed, where it is much: an error message counts lines from the start of the text."""
+        if self.pos > _CUT:
+            _ = self.line
+            self.text = self.text[self.pos :]
+            self.pos = self._counted = 0
 
     def grow(self) -> None:
         """Drop what was consumed and read on: at least one window, more when a long record fills the window."""
@@ -120,7 +136,7 @@ class _Text:
             self.grow()
 
     def skip_value(self) -> bool:
-        """Move behind the value at the position without parsing it, by its brackets; False when it never ends."""
+        """Move behind the value at the position without parsing it, by its brackets; False when it has no end."""
         depth, at = 0, self.pos
         while True:
             for match in _TOKEN.finditer(self.text, at):
@@ -129,6 +145,8 @@ class _Text:
                     break
                 at = match.end()
                 depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match.group(), 0)
+                if depth > _DEEPEST:
+                    return False
                 if depth <= 0:
                     self.pos = at
                     return True
@@ -139,14 +157,13 @@ class _Text:
 
     def skip_until(self, marks: str) -> None:
         """Move to the next of these characters, or to the end of the file."""
+        wanted = re.compile(f"[{re.escape(marks)}]")
         while self.pos < len(self.text) or not self.ended:
-            if self.pos >= len(self.text):
-                self.grow()
-                continue
-            found = [at for mark in marks if (at := self.text.find(mark, self.pos)) >= 0]
-            self.pos = min(found, default=len(self.text))
+            found = wanted.search(self.text, self.pos)
+            self.pos = found.start() if found else len(self.text)
             if found:
                 return
+            self.grow()
 
 
 def _bad_character(value: Any) -> tuple[str, str] | None:
@@ -163,11 +180,27 @@ def _bad_character(value: Any) -> tuple[str, str] | None:
                 )
         elif isinstance(item, dict):
             entries = cast("dict[str, Any]", item).items()
-            stack += [(path, key) for key, _ in entries]
             stack += [(f"{path}.{key}".strip("."), sub) for key, sub in entries]
+            stack += [(path, key) for key, _ in entries]  # looked at first, so that no path holds a bad key
         elif isinstance(item, list):
             stack += [(f"{path}.{at}".strip("."), sub) for at, sub in enumerate(cast("list[Any]", item))]
     return None
+
+
+def nested_deeper(value: Any, limit: int) -> bool:
+    """True when a JSON value has more than `limit` levels of lists and objects."""
+    level: list[Any] = [value]
+    for _ in range(limit + 1):
+        below: list[Any] = []
+        for item in level:
+            if type(item) is dict:
+                below += [sub for sub in cast("Json", item).values() if type(sub) is dict or type(sub) is list]
+            elif type(item) is list:
+                below += [sub for sub in cast("list[Any]", item) if type(sub) is dict or type(sub) is list]
+        if not below:
+            return False
+        level = below
+    return True
 
 
 def read_values(chunks: Iterable[bytes]) -> Iterator[Value | Problem]:
@@ -213,6 +246,7 @@ def _array(text: _Text) -> Iterator[Value | Problem]:
         try:
             yield text.value(where)
         except (ValueError, RecursionError, Unreadable) as error:
+            text.cut()
             if mark not in '{["':
                 text.skip_until(",]")
             elif not text.skip_value():
@@ -237,4 +271,5 @@ def _lines(text: _Text) -> Iterator[Value | Problem]:
             if failures >= _GIVE_UP and not good:
                 yield Problem(where, "", "None of the first lines is JSON; the rest of the file was not read.")
                 return
+            text.cut()
             text.skip_until("\n")

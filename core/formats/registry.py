@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
 from core.formats import convert, deeppref, foreign, native, ratings, steps
-from core.formats.reading import Unreadable, Value, read_values
-from core.types import Json, Problem, Record
+from core.formats.reading import Unreadable, Value, nested_deeper, read_values
+from core.types import Json, Problem, Record, shorten
 
 
 class Format(NamedTuple):
@@ -42,6 +42,10 @@ def detect(value: Any) -> Format | None:
     return None if shape is None else _foreign(shape)
 
 
+DEEPEST = 60
+"""Levels of nesting that a record may have; the deepest known format needs eight."""
+
+
 class Entry(NamedTuple):
     """A record that was read, where it stood, and the format of its file."""
 
@@ -71,9 +75,11 @@ def read_records(chunks: Iterable[bytes]) -> Iterator[Entry | Problem]:
             yield Problem(item.where, "", f"Every record of this file must be an object, as those of {form.label} are.")
             continue
         try:
+            if nested_deeper(item.value, DEEPEST):
+                raise Unreadable("", f"The record is nested more than {DEEPEST} levels deep.")
             yield Entry(item.where, form.name, form.read(item.value))
         except Unreadable as error:
-            yield Problem(item.where, error.field, error.sentence)
+            yield Problem(item.where, shorten(error.field, 200), shorten(error.sentence, 600))
     if unknown > 20:
         yield Problem("file", "", f"{unknown - 20} more records have no known shape.")
 

@@ -63,7 +63,7 @@ def _node(index: int, text: str, label: Json, last: bool) -> Node:
 
 def write(tree: Tree, index: int) -> list[Json]:
     """The rows of a tree, one per finished path; `index` is the number of the scenario in its set."""
-    if tree.form == FORM:
+    if tree.form == FORM and len(tree.paths) <= 1:
         return [apply(_row(tree, 0), tree.patch)]
     return [_row(replace(tree, paths=(path,)), index) for path in tree.paths if path.leaf is not None]
 

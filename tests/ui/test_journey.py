@@ -114,10 +114,10 @@ def test_clicks_keys_and_addresses(page: Page, server: Server) -> None:
     page.click("#st-copy-link")
     assert page.evaluate("navigator.clipboard.readText()") == address
     page.click("#st-raw")
-    expect(page.locator("dialog pre")).to_contain_text('"persona": "pragmatist"')
+    expect(page.locator("dialog[open] pre")).to_contain_text('"persona": "pragmatist"')
     page.keyboard.press("Escape")
     page.keyboard.press("?")
-    expect(page.locator("dialog")).to_contain_text("previous scenario")
+    expect(page.locator("dialog[open]")).to_contain_text("previous scenario")
 
 
 def test_collapse_and_levels(page: Page) -> None:
@@ -175,8 +175,8 @@ def test_path_view_stays_in_step_and_compares(page: Page) -> None:
 def test_histogram_of_a_set(page: Page) -> None:
     visit(page, "/trees?scenario=1")
     page.get_by_role("button", name="Scores of this set").click()
-    expect(page.locator("dialog figcaption")).to_contain_text("scored steps")
-    assert page.locator("dialog .st-bar").count() == 20
+    expect(page.locator("dialog[open] figcaption")).to_contain_text("scored steps")
+    assert page.locator("dialog[open] .st-bar").count() == 20
 
 
 def test_delete_asks_twice(page: Page) -> None:
