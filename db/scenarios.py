@@ -217,6 +217,11 @@ def scores(database: Database, set_id: int = 0) -> Histogram:
         return histogram((row[0], row[1]) for row in rows)
 
 
+def one_record(database: Database, set_id: int, position: int) -> Record | None:
+    """The record at a position (from 1) of a set, or None."""
+    return next(records(database, set_id, position - 1, 1), None) if position >= 1 else None
+
+
 def records(database: Database, set_id: int, offset: int = 0, limit: int = -1) -> Iterator[Record]:
     """The records of a set in their order, as a stream in bounded memory and one consistent state."""
     query = """

@@ -153,3 +153,93 @@ class FactRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "fact"
     name: str = Field(primary_key=True)
     value: str
+
+
+class StudyRow(SQLModel, table=True):
+    """A rating study. `status` goes draft -> running -> frozen -> unblinded and never back."""
+
+    __tablename__: ClassVar[Any] = "study"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    status: str
+    guideline: str
+    guideline_version: str
+    consent: str
+    seed: int
+    overlap: int
+    retest: float
+    progressive: bool
+    created_at: str
+
+
+class StudyItemRow(SQLModel, table=True):
+    """One dialogue in a study: a copy of its turns as the raters see them, and the model they must not see."""
+
+    __tablename__: ClassVar[Any] = "study_item"
+    __table_args__ = (UniqueConstraint("study_id", "key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    study_id: int = Field(foreign_key="study.id", ondelete="CASCADE")
+    key: str
+    model: str
+    profile_key: str
+    profile: str
+    turns: Any = Field(sa_column=Column(JSON, nullable=False))
+
+
+class RaterRow(SQLModel, table=True):
+    """A rater in a study. Only a digest of the link's secret is kept."""
+
+    __tablename__: ClassVar[Any] = "rater"
+    __table_args__ = (UniqueConstraint("study_id", "name"), {"sqlite_autoincrement": True})
+    id: int | None = Field(default=None, primary_key=True)
+    study_id: int = Field(foreign_key="study.id", ondelete="CASCADE")
+    name: str
+    secret_digest: str = Field(unique=True)
+    consented_at: str | None
+    withdrawn_at: str | None
+
+
+class AssignmentRow(SQLModel, table=True):
+    """One dialogue on a rater's list. `token` is all that the rater's browser learns of it; `holder` is the tab that has it."""
+
+    __tablename__: ClassVar[Any] = "assignment"
+    __table_args__ = (UniqueConstraint("rater_id", "position"),)
+    id: int | None = Field(default=None, primary_key=True)
+    rater_id: int = Field(foreign_key="rater.id", ondelete="CASCADE")
+    item_id: int = Field(foreign_key="study_item.id", ondelete="CASCADE", index=True)
+    position: int
+    retest: bool
+    token: str = Field(unique=True)
+    holder: str
+    held_until: str
+    submitted_at: str | None
+
+
+class RatingEventRow(SQLModel, table=True):
+    """One act on one turn; rows are only ever added. The value that holds is the last of a turn (view `rating`)."""
+
+    __tablename__: ClassVar[Any] = "rating_event"
+    __table_args__ = (UniqueConstraint("assignment_id", "turn", "dimension", "sequence"),)
+    id: int | None = Field(default=None, primary_key=True)
+    assignment_id: int = Field(foreign_key="assignment.id", ondelete="CASCADE")
+    turn: int
+    dimension: str
+    sequence: int
+    value: int | None
+    flagged: bool
+    note: str
+    active_ms: int
+    guideline_version: str
+    client_id: str = Field(unique=True)
+    at: str
+
+
+class StudyActRow(SQLModel, table=True):
+    """What was done to a study and when: start, freeze, unblind, withdrawal. Rows are only ever added."""
+
+    __tablename__: ClassVar[Any] = "study_act"
+    id: int | None = Field(default=None, primary_key=True)
+    study_id: int = Field(foreign_key="study.id", ondelete="CASCADE", index=True)
+    at: str
+    what: str

@@ -30,9 +30,19 @@ Subtext.data = (element) => Subtext.page(element, "Data", async () => {
     found.paths ? many(found.paths, "path") : null,
   ].filter(Boolean).join(", ");
 
+  const read = guarded(async (set, position) => {
+    const found = await api(`/api/sets/${set}/records/${position}`);
+    Subtext.dialog(`Record ${position}: ${found.title}`,
+      found.model ? el("p", {}, el("span", { class: "st-tag" }, found.model)) : null,
+      found.profile ? el("section", {}, el("h3", {}, "The user"), el("p", { class: "st-verbatim" }, found.profile)) : null,
+      ...found.talk.map((turn) => el("div", { class: `st-turn st-turn-${turn.role === "user" ? "user" : "other"}` }, el("b", {}, turn.role), el("p", { class: "st-verbatim" }, turn.text))),
+      el("details", { open: !found.talk.length }, el("summary", {}, "Raw JSON"), el("pre", { class: "st-raw", tabindex: "0" }, JSON.stringify(found.raw, null, 2))));
+  });
+  const title = (row) => (row.set ? el("button", { class: "st-link", type: "button", onclick: () => read(row.set, row.number) }, row.title || "(no title)") : row.title || "–");
+
   const table = (rows) => el("div", { class: "st-scroll" }, el("table", { class: "st-table" },
     el("thead", {}, el("tr", {}, el("th", {}, "#"), el("th", {}, "record"), el("th", {}, "preference"), el("th", {}, "what it is"))),
-    el("tbody", {}, rows.map((row, index) => el("tr", {}, el("td", { class: "st-number" }, row.number || index + 1), el("td", {}, row.title || "–"), el("td", {}, row.preference || "–"), el("td", { class: "st-dim" }, row.detail))))));
+    el("tbody", {}, rows.map((row, index) => el("tr", {}, el("td", { class: "st-number" }, row.number || index + 1), el("td", {}, title(row)), el("td", {}, row.preference || "–"), el("td", { class: "st-dim" }, row.detail))))));
 
   const drawUpload = (token, name, found) => {
     const marks = Object.entries(found.marks).map(([mark, count]) => `${mark.replaceAll("_", " ")} × ${count.toLocaleString("en")}`);
@@ -129,7 +139,7 @@ Subtext.data = (element) => Subtext.page(element, "Data", async () => {
     const turn = guarded(async (by) => {
       offset = Math.max(0, offset + by);
       const found = await api(`/api/sets/${set.id}/records?offset=${offset}`);
-      Subtext.fill(rows, table(found.map((row, index) => ({ ...row, number: offset + index + 1 }))));
+      Subtext.fill(rows, table(found.map((row, index) => ({ ...row, set: set.id, number: offset + index + 1 }))));
       Subtext.fill(more, 
         el("button", { class: "st-button", type: "button", disabled: offset === 0, onclick: () => turn(-10) }, "← Earlier"),
         el("span", { class: "st-dim" }, `${offset + 1} to ${offset + found.length} of ${detail.records.toLocaleString("en")}`),

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from app.actions import parquet
 from app.context import Context
 from app.errors import Refused
+from core.dialogues import dialogue_of
 from core.formats.registry import LABELS, Entry, read_records
 from core.tree import best_path, by_key, stats
 from core.types import Counts, Foreign, Problem, Record, shorten
@@ -275,7 +276,11 @@ def show(record: Record) -> Shown:
     """One line about a record."""
     preference = "" if record.scenario is None else shorten(record.scenario.preference, 200)
     if isinstance(record, Foreign):
-        return Shown(record.title, preference, LABELS[record.form])
+        dialogue = dialogue_of(record)
+        if dialogue is None:
+            return Shown(record.title, preference, LABELS[record.form])
+        detail = f"{many(len(dialogue.turns), 'turn')}, {dialogue.model}"
+        return Shown(shorten(dialogue.turns[0].user, 160), shorten(dialogue.profile, 200), detail)
     summary, best = stats(record.nodes), best_path(by_key(record.nodes), record.paths)
     best_text = "" if best is None else f", best R = {best.score.total:.2f}"
     detail = f"{many(summary.nodes, 'node')}, {many(len(record.paths), 'path')}, depth {summary.depth}{best_text}"

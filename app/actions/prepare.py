@@ -1,15 +1,13 @@
 """Make a data folder ready: the newest schema, the starter set loaded once; for a server, left-over copies removed."""
 
 import time
+from pathlib import Path
 
 from app.actions.import_data import Incoming, Labels, import_staged, stage_file
 from app.context import Context
 from db import sets
 from db.migrate import migrate
-from db.seeds import SET_NAME, seed_files
-
-_LOADED = "starter_set"
-
+from db.seeds import STARTERS
 
 _FORGOTTEN = 600
 """Seconds after which a staged copy belongs to no command that is still running."""
@@ -23,14 +21,22 @@ def clear_left_overs(context: Context) -> None:
 def prepare(context: Context) -> list[str]:
     """Returns sentences about what was done. A starter set that a person deleted stays deleted."""
     migrate(context.database)
-    if not context.settings.starter_set or sets.fact(context.database, _LOADED):
+    if not context.settings.starter_set:
         return []
-    incoming = [Incoming(path.name, stage_file(context, path)) for path in seed_files()]
+    return [sentence for name, files in STARTERS.items() if (sentence := _load(context, name, files()))]
+
+
+def _load(context: Context, name: str, files: list[Path]) -> str:
+    """Load one sample set, once in the life of a database; returns what was done, or ''."""
+    fact = f"loaded {name}"
+    if not files or sets.fact(context.database, fact):
+        return ""
+    incoming = [Incoming(path.name, stage_file(context, path)) for path in files]
     try:
-        outcome = import_staged(context, incoming, Labels(name=SET_NAME, sample=True))
+        outcome = import_staged(context, incoming, Labels(name=name, sample=True))
     finally:
         for item in incoming:
             context.blobs.discard(item.staged)
     with context.database.write() as connection:
-        sets.set_fact(connection, _LOADED, context.now())
-    return [outcome.sentence()]
+        sets.set_fact(connection, fact, context.now())
+    return outcome.sentence()

@@ -1,9 +1,10 @@
 """Routes of the Home and Data pages: counts, sets, upload, preview, import, export, delete."""
 
+import json
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
@@ -14,6 +15,8 @@ from app.actions.import_data import Labels, preview, show
 from app.actions.remove_set import remove_set
 from app.api.uploads import Imports, Uploads
 from app.context import Context
+from app.views.record import record_view
+from core.formats import native
 from core.formats.registry import LABELS
 from db import scenarios, sets
 from db.blobs import CHUNK
@@ -69,6 +72,14 @@ def router(context: Context) -> APIRouter:
     @routes.get("/sets/{set_id}/records")
     def records(set_id: Id, offset: Annotated[int, Query(ge=0, lt=1 << 31)] = 0) -> list[dict[str, str]]:
         return [show(record)._asdict() for record in scenarios.records(context.database, set_id, offset, PAGE)]
+
+    @routes.get("/sets/{set_id}/records/{position}")
+    def record(set_id: Id, position: Id) -> Response:
+        found = scenarios.one_record(context.database, set_id, position)
+        if found is None:
+            raise HTTPException(404, "This record is not here; its set may have been deleted.")
+        view = {"title": show(found).title, "raw": native.write(found), **record_view(found)}
+        return Response(json.dumps(view), media_type="application/json")
 
     @routes.get("/sets/{set_id}/export")
     def export(set_id: Id, format: Annotated[str, Query(max_length=40)]) -> StreamingResponse:

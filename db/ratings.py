@@ -1,0 +1,215 @@
+"""A rater at work: the next dialogue, the lease of a tab, saving acts. Blind: nothing here returns a model or a source.
+
+Every call names the rater by the secret of the link; a token of another rater is as unknown as one that never was.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, Row, text
+
+from core.study import DIMENSION, Event, current, next_turn
+from db.engine import Database
+from db.studies import digest
+
+LEASE = timedelta(minutes=2)
+"""How long a dialogue stays with the tab that opened it after its last sign of life."""
+
+NOTE_LIMIT = 4000
+ACTIVE_LIMIT_MS = 600_000
+"""Time on one turn beyond this is not time spent on it."""
+
+
+class Refusal(NamedTuple):
+    """Why nothing was stored, in words for the rater. `code` is for the page: retrying helps only with `held`."""
+
+    code: Literal["unknown", "closed", "held", "invalid"]
+    text: str
+
+
+class Act(NamedTuple):
+    """What a rater did on one turn. `value` 1-5, 0 = cannot be rated, None = taken back. `client_id` makes a resend harmless."""
+
+    turn: int
+    value: int | None
+    client_id: str
+    active_ms: int = 0
+    flagged: bool = False
+    note: str = ""
+
+
+class Saved(NamedTuple):
+    """An act that is stored, under its client id; `sequence` counts the acts on its turn."""
+
+    client_id: str
+    turn: int
+    sequence: int
+
+
+class Sheet(NamedTuple):
+    """What a rater's page shows: an opaque token, who the user is, turns so far, values, and how far the list is done."""
+
+    token: str
+    profile: str
+    turns: list[tuple[str, str]]
+    turn_count: int
+    values: dict[int, int]
+    place: int
+    places: int
+    done: int
+    submitted: bool
+    guideline: str
+    held_elsewhere: bool
+
+
+_MINE = """
+SELECT a.id, a.token, a.position, a.holder, a.held_until, a.submitted_at, i.profile, i.turns, s.status, s.guideline,
+       s.guideline_version, s.progressive, r.id AS rater_id
+FROM rater r JOIN study s ON s.id = r.study_id JOIN assignment a ON a.rater_id = r.id JOIN study_item i ON i.id = a.item_id
+WHERE r.secret_digest = :digest AND r.withdrawn_at IS NULL
+"""
+_ADD = """
+INSERT INTO rating_event
+    (assignment_id, turn, dimension, sequence, value, flagged, note, active_ms, guideline_version, client_id, at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UNKNOWN = Refusal("unknown", "This link or dialogue is not known. Ask whoever invited you for a new link.")
+_CLOSED = Refusal("closed", "This study is closed. Thank you; your ratings up to now are kept.")
+_HELD = Refusal("held", "This dialogue is open in another tab or window. Go on there, or take it over here.")
+
+
+def sheet(database: Database, secret: str, token: str = "", holder: str = "", now: str = "") -> Sheet | Refusal:
+    """The dialogue of a token, or without one the first that is not submitted (the last one when all are)."""
+    with database.read() as connection:
+        rows = connection.execute(text(f"{_MINE} ORDER BY a.position"), {"digest": digest(secret)}).all()
+        if not rows:
+            return _UNKNOWN
+        open_ones = [row for row in rows if row.submitted_at is None]
+        row = next((one for one in rows if one.token == token), None) if token else (open_ones or rows)[0]
+        if row is None:
+            return _UNKNOWN
+        values = current(_events(connection, row.id))
+    turns = [(one[0], one[1]) for one in _turns(row)]
+    shown = len(turns)
+    if row.progressive and row.status == "running":
+        shown = next_turn(values, len(turns)) or len(turns)
+    return Sheet(
+        row.token,
+        row.profile,
+        turns[:shown],
+        len(turns),
+        values,
+        row.position + 1,
+        len(rows),
+        len(rows) - len(open_ones),
+        row.submitted_at is not None,
+        row.guideline,
+        bool(row.holder and row.holder != holder and row.held_until > now),
+    )
+
+
+def hold(database: Database, secret: str, token: str, holder: str, now: str, take_over: bool = False) -> Refusal | None:
+    """Take or renew the lease of a dialogue for a tab. Refused while another tab has it, unless it is taken over."""
+    with database.write() as connection:
+        row = _mine(connection, secret, token)
+        if isinstance(row, Refusal):
+            return row
+        if not take_over and row.holder not in ("", holder) and row.held_until > now:
+            return _HELD
+        _lease(connection, row.id, holder, now)
+    return None
+
+
+class _Refused(Exception):
+    """Leaves a transaction without storing anything."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
+
+
+def save(database: Database, secret: str, token: str, holder: str, acts: Sequence[Act], now: str) -> list[Saved] | Refusal:
+    """Store acts in their order, all or none. An act that was stored before is acknowledged again and not doubled."""
+    try:
+        with database.write() as connection:
+            return _save(connection, _mine(connection, secret, token), holder, acts, now)
+    except _Refused as stop:
+        return stop.refusal
+
+
+def _save(
+    connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Sequence[Act], now: str
+) -> list[Saved]:
+    if isinstance(row, Refusal):
+        raise _Refused(row)
+    if row.status != "running":
+        raise _Refused(_CLOSED)
+    if row.holder not in ("", holder) and row.held_until > now:
+        raise _Refused(_HELD)
+    events = _events(connection, row.id)
+    saved = [_stored(connection, row.id, act.client_id) or _append(connection, row, act, events, now) for act in acts]
+    _lease(connection, row.id, holder, now)
+    complete = next_turn(current(events), len(_turns(row))) is None
+    update = "UPDATE assignment SET submitted_at = CASE WHEN :complete THEN coalesce(submitted_at, :now) END WHERE id = :id"
+    connection.execute(text(update), {"complete": complete, "now": now, "id": row.id})
+    return saved
+
+
+def _mine(connection: Connection, secret: str, token: str) -> Row[Any] | Refusal:
+    values = {"digest": digest(secret), "token": token}
+    return connection.execute(text(f"{_MINE} AND a.token = :token"), values).first() or _UNKNOWN
+
+
+def _turns(row: Row[Any]) -> list[list[str]]:
+    return json.loads(row.turns)
+
+
+def _events(connection: Connection, assignment_id: int) -> list[Event]:
+    query = "SELECT turn, sequence, value FROM rating_event WHERE assignment_id = ? AND dimension = ? ORDER BY id"
+    return [Event(*row) for row in connection.exec_driver_sql(query, (assignment_id, DIMENSION))]
+
+
+def _stored(connection: Connection, assignment_id: int, client_id: str) -> Saved | None:
+    """The act of this client id if it is stored; refused when it belongs to another dialogue."""
+    query = "SELECT assignment_id, turn, sequence FROM rating_event WHERE client_id = ?"
+    row = connection.exec_driver_sql(query, (client_id,)).first()
+    if row is not None and row.assignment_id != assignment_id:
+        raise _Refused(_UNKNOWN)
+    return None if row is None else Saved(client_id, row.turn, row.sequence)
+
+
+def _wrong(act: Act, events: list[Event], row: Row[Any]) -> Refusal | None:
+    """Why an act cannot be stored; None when it can."""
+    turns = len(_turns(row))
+    if type(act.turn) is not int or not 1 <= act.turn <= turns:
+        return Refusal("invalid", f"There is no turn {str(act.turn)[:20]} in this dialogue; it has {turns}.")
+    if act.value is not None and (type(act.value) is not int or not 0 <= act.value <= 5):
+        return Refusal("invalid", "A rating is 1 to 5, or 0 where a turn cannot be rated.")
+    if not 8 <= len(act.client_id) <= 64:
+        return Refusal("invalid", "This rating came without a proper id. Reload the page.")
+    if len(act.note) > NOTE_LIMIT:
+        return Refusal("invalid", f"A note has at most {NOTE_LIMIT:,} characters; this one has {len(act.note):,}.")
+    values = current(events)
+    if row.progressive and any(turn not in values for turn in range(1, act.turn)):
+        return Refusal("invalid", "Turns are rated one after another in this study.")
+    return None
+
+
+def _append(connection: Connection, row: Row[Any], act: Act, events: list[Event], now: str) -> Saved:
+    problem = _wrong(act, events, row)
+    if problem is not None:
+        raise _Refused(problem)
+    sequence = 1 + max((event.sequence for event in events if event.turn == act.turn), default=0)
+    events.append(Event(act.turn, sequence, act.value))
+    active = min(max(0, act.active_ms), ACTIVE_LIMIT_MS)
+    what = (row.id, act.turn, DIMENSION, sequence, act.value, act.flagged, act.note, active)
+    connection.exec_driver_sql(_ADD, (*what, row.guideline_version, act.client_id, now))
+    return Saved(act.client_id, act.turn, sequence)
+
+
+def _lease(connection: Connection, assignment_id: int, holder: str, now: str) -> None:
+    until = (datetime.fromisoformat(now) + LEASE).isoformat(timespec="seconds")
+    values = {"holder": holder[:64], "until": until, "id": assignment_id}
+    connection.execute(text("UPDATE assignment SET holder = :holder, held_until = :until WHERE id = :id"), values)
