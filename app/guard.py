@@ -38,7 +38,7 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 _OPEN = re.compile(
-    r"/|/data|/trees|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
+    r"/|/data|/trees|/studies|/rate|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
     r"|/gradio_api/(startup-events|app_id|heartbeat/[\w-]+)/?"
 )
 """The addresses that the pages use. Everything else that Gradio would serve is closed."""

@@ -18,11 +18,12 @@ from fastapi.staticfiles import StaticFiles
 from gradio import themes
 
 from app.api import data as data_routes
+from app.api import studies as study_routes
 from app.api import trees as tree_routes
 from app.context import Context
 from app.errors import Refused
 from app.guard import Guard, is_loopback
-from app.pages import data, home, trees
+from app.pages import data, home, rate, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -41,6 +42,7 @@ def create_app(context: Context) -> FastAPI:
     app = FastAPI(title="Subtext", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(data_routes.router(context))
     app.include_router(tree_routes.router(context))
+    app.include_router(study_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -84,6 +86,10 @@ def _pages() -> gr.Blocks:
         data.build()
     with demo.route("Trees", "/trees"):
         trees.build()
+    with demo.route("Studies", "/studies"):
+        studies.build()
+    with demo.route("Rate", "/rate"):
+        rate.build()
     return demo
 
 

@@ -130,7 +130,9 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-def save(database: Database, secret: str, token: str, holder: str, acts: Sequence[Act], now: str) -> list[Saved] | Refusal:
+def save(
+    database: Database, secret: str, token: str, holder: str, acts: Sequence[Act], now: str
+) -> list[Saved] | Refusal:
     """Store acts in their order, all or none. An act that was stored before is acknowledged again and not doubled."""
     try:
         with database.write() as connection:
@@ -139,9 +141,7 @@ def save(database: Database, secret: str, token: str, holder: str, acts: Sequenc
         return stop.refusal
 
 
-def _save(
-    connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Sequence[Act], now: str
-) -> list[Saved]:
+def _save(connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Sequence[Act], now: str) -> list[Saved]:
     if isinstance(row, Refusal):
         raise _Refused(row)
     if row.status != "running":
@@ -152,7 +152,9 @@ def _save(
     saved = [_stored(connection, row.id, act.client_id) or _append(connection, row, act, events, now) for act in acts]
     _lease(connection, row.id, holder, now)
     complete = next_turn(current(events), len(_turns(row))) is None
-    update = "UPDATE assignment SET submitted_at = CASE WHEN :complete THEN coalesce(submitted_at, :now) END WHERE id = :id"
+    update = (
+        "UPDATE assignment SET submitted_at = CASE WHEN :complete THEN coalesce(submitted_at, :now) END WHERE id = :id"
+    )
     connection.execute(text(update), {"complete": complete, "now": now, "id": row.id})
     return saved
 

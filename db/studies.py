@@ -61,7 +61,11 @@ def create(
             rater_id = _insert(connection, "rater", row)
             for position, slot in enumerate(slots):
                 place = {"rater_id": rater_id, "item_id": items[slot.item], "position": position, "retest": slot.retest}
-                _insert(connection, "assignment", place | {"token": secrets.token_urlsafe(16), "holder": "", "held_until": ""})
+                _insert(
+                    connection,
+                    "assignment",
+                    place | {"token": secrets.token_urlsafe(16), "holder": "", "held_until": ""},
+                )
         _act(connection, study_id, now, "started")
     return study_id, handed
 
@@ -93,6 +97,31 @@ def get(database: Database, study_id: int) -> Study | None:
     return Study(row[0], row[1], row[2], row[3], terms._replace(progressive=bool(terms.progressive)))
 
 
+class Overview(NamedTuple):
+    """A study in a list: how far it is."""
+
+    id: int
+    name: str
+    status: str
+    created_at: str
+    raters: int
+    dialogues: int
+    submitted: int
+    ratings: int
+
+
+def overview(database: Database) -> list[Overview]:
+    """Every study, newest first."""
+    query = """
+    SELECT s.id, s.name, s.status, s.created_at, (SELECT count(*) FROM rater r WHERE r.study_id = s.id),
+           count(a.id), count(a.submitted_at), coalesce(sum((SELECT count(*) FROM rating v WHERE v.assignment_id = a.id)), 0)
+    FROM study s LEFT JOIN rater r ON r.study_id = s.id LEFT JOIN assignment a ON a.rater_id = r.id
+    GROUP BY s.id ORDER BY s.id DESC
+    """
+    with database.read() as connection:
+        return [Overview(*row) for row in connection.execute(text(query))]
+
+
 def advance(database: Database, study_id: int, to: Status, now: str) -> bool:
     """Freeze a running study or unblind a frozen one, as a logged act; False when its status does not allow it."""
     before = get_args(Status)[get_args(Status).index(to) - 1] if to != "running" else ""
@@ -107,7 +136,9 @@ def advance(database: Database, study_id: int, to: Status, now: str) -> bool:
 def acts(database: Database, study_id: int) -> list[tuple[str, str]]:
     """What was done to a study: (time, act), oldest first."""
     with database.read() as connection:
-        rows = connection.execute(text("SELECT at, what FROM study_act WHERE study_id = :id ORDER BY id"), {"id": study_id})
+        rows = connection.execute(
+            text("SELECT at, what FROM study_act WHERE study_id = :id ORDER BY id"), {"id": study_id}
+        )
         return [(row[0], row[1]) for row in rows]
 
 
@@ -135,7 +166,9 @@ def rated(database: Database, study_id: int) -> Sequence[Rated]:
     WHERE r.study_id = :id AND r.withdrawn_at IS NULL ORDER BY r.id, a.position, v.turn
     """
     with database.read() as connection:
-        return [Rated(*row)._replace(retest=bool(row.retest)) for row in connection.execute(text(query), {"id": study_id})]
+        return [
+            Rated(*row)._replace(retest=bool(row.retest)) for row in connection.execute(text(query), {"id": study_id})
+        ]
 
 
 def withdraw(database: Database, study_id: int, rater: str, keep: bool, now: str) -> bool:
@@ -150,7 +183,9 @@ def withdraw(database: Database, study_id: int, rater: str, keep: bool, now: str
             rename = "UPDATE rater SET name = 'former rater ' || id, secret_digest = 'withdrawn ' || id WHERE id = :id"
             connection.execute(text(rename), {"id": rater_id})
             connection.execute(
-                text("UPDATE rating_event SET note = '' WHERE assignment_id IN (SELECT id FROM assignment WHERE rater_id = :id)"),
+                text(
+                    "UPDATE rating_event SET note = '' WHERE assignment_id IN (SELECT id FROM assignment WHERE rater_id = :id)"
+                ),
                 {"id": rater_id},
             )
         else:

@@ -17,7 +17,7 @@ Subtext.home = (element) => Subtext.page(element, "Home", async () => {
     Subtext.fill(find("st-featured"), 
       shown.set.sample ? el("p", { class: "st-tag" }, "sample data, written for this product") : null,
       el("p", { class: "st-quote" }, shown.preference), el("p", {}, el("b", {}, "Asks: "), shown.query),
-      best ? el("p", {}, el("b", {}, "Underneath: "), best.thought, " ", el("span", { class: "st-chip", "data-shade": Subtext.shade(best.score) }, score(best.score))) : null,
+      best ? el("p", {}, el("b", {}, "Underneath: "), best.thought.slice(0, 600), " ", el("span", { class: "st-chip", "data-shade": Subtext.shade(best.score) }, score(best.score))) : null,
       el("a", { class: "st-button", href: `/trees?scenario=${row.id}${best ? `&node=${encodeURIComponent(best.key)}` : ""}` }, "Open this tree"));
   } else {
     Subtext.fill(find("st-featured"), el("p", { class: "st-dim" }, "There is no tree yet. Import a file with trees on the Data page."));

@@ -1,6 +1,6 @@
 """The frame of a page: header, navigation, main region. Static HTML: no text of a model, file or person goes in here."""
 
-NAVIGATION = (("/", "Home"), ("/data", "Data"), ("/trees", "Trees"))
+NAVIGATION = (("/", "Home"), ("/data", "Data"), ("/trees", "Trees"), ("/studies", "Studies"))
 
 HEAD = """
 <link rel="icon" href="/ui/icon.svg" type="image/svg+xml">
@@ -14,13 +14,24 @@ def shell(path: str, body: str) -> str:
     links = "".join(
         f'<a href="{href}"{" aria-current=page" if href == path else ""}>{name}</a>' for href, name in NAVIGATION
     )
+    mode = '<span class="st-mode" title="Served on this machine only; there are no accounts yet.">single user</span>'
+    return _frame(path, body, f'<a class="st-brand" href="/">{_BRAND}</a><nav aria-label="Pages">{links}</nav>{mode}')
+
+
+def bare(path: str, body: str) -> str:
+    """The HTML of a page without a way to the others: for raters, who come by a link and stay."""
+    return _frame(path, body, f'<span class="st-brand">{_BRAND}</span><span class="st-spring"></span>')
+
+
+_BRAND = '<img src="/ui/icon.svg" alt="" width="26" height="26"><span>Subtext</span>'
+
+
+def _frame(path: str, body: str, head: str) -> str:
     return f"""
 <div class="st-page" data-page="{path}">
   <a class="st-skip" href="#st-body">Skip to content</a>
   <header class="st-header">
-    <a class="st-brand" href="/"><img src="/ui/icon.svg" alt="" width="26" height="26"><span>Subtext</span></a>
-    <nav aria-label="Pages">{links}</nav>
-    <span class="st-mode" title="Served on this machine only; there are no accounts yet.">single user</span>
+    {head}
     <button class="st-button st-quiet" id="st-keys" type="button" aria-keyshortcuts="?"><kbd>?</kbd> Keys</button>
     <button class="st-button st-quiet" id="st-theme" type="button" aria-label="Switch between light and dark">◐</button>
   </header>

@@ -397,12 +397,13 @@ def test_killed_at_any_moment_all_of_it_is_there_or_none(tmp_path: Path, write: 
 
 def test_the_starter_set_loads_once_and_stays_deleted(tmp_path: Path) -> None:
     context = open_context(Settings(data=tmp_path / "data"))
-    (sentence,) = prepare(context)
-    assert sentence.startswith("Imported 20 records with 20 trees and ")
-    (found,) = sets.all_sets(context.database)
-    assert found.sample
+    trees, dialogues = prepare(context)
+    assert trees.startswith("Imported 20 records with 20 trees and ")
+    assert dialogues == "Imported 18 records into Starter dialogues v1."
+    assert all(item.sample for item in sets.all_sets(context.database))
     assert prepare(context) == []
-    remove_set(context, found.id, "Starter set")
+    for item in sets.all_sets(context.database):
+        remove_set(context, item.id, item.name)
     prepare(context)
     assert sets.all_sets(context.database) == []
     context.database.close()

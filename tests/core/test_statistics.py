@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from core.agreement import alpha, alpha_interval, icc, quadratic_kappa, straight_lining, why_undefined
 from core.alignment import PAPER_TABLE_2, alignment
-from core.bootstrap import Dialogue, holm, report
+from core.bootstrap import Dialogue, holm, report, sign_flip
 
 NONE = np.nan
 
@@ -214,6 +214,19 @@ def test_a_report_is_the_same_for_a_seed_and_finds_a_real_difference() -> None:
     assert row.null_n_ir.low < 0 < row.null_n_ir.high
     assert row.band.shape == (10, 2)
     assert row.n == (40,) * 10
+
+
+def test_sign_flips_by_hand() -> None:
+    rng = np.random.default_rng(1)
+    assert sign_flip(np.array([1.0, 1.0, 1.0]), rng, 10) == 2 / 8
+    assert sign_flip(np.array([1.0, -1.0]), rng, 10) == 1.0
+    assert sign_flip(np.array([3.0, 1.0, NONE]), rng, 10) == 2 / 4
+    assert np.isnan(sign_flip(np.array([NONE]), rng, 10))
+    many = rng.normal(0.4, 1, 30)
+    exact = (
+        sum(abs(sum(signs * many)) >= abs(many.sum()) - 1e-9 for signs in rng.choice([-1, 1], (20_000, 30))) / 20_000
+    )
+    assert sign_flip(many, rng, 20_000) == pytest.approx(exact, abs=0.01)
 
 
 def test_a_study_that_is_not_crossed_is_told() -> None:

@@ -26,7 +26,9 @@ SECRET_NAMES = ("System Aardvark", "System Basilisk")
 def start(context: Context, turns: int = 3, raters: int = 2, **terms: Any) -> tuple[int, dict[str, str]]:
     """A running study of two models and two user profiles."""
     dialogues = {
-        f"{profile}-{index}": Dialogue(f"A {profile}.", model, tuple(Turn(f"q{k}", f"{profile} answer {index} {k}") for k in range(turns)))
+        f"{profile}-{index}": Dialogue(
+            f"A {profile}.", model, tuple(Turn(f"q{k}", f"{profile} answer {index} {k}") for k in range(turns))
+        )
         for profile in ("baker", "nurse")
         for index, model in enumerate(SECRET_NAMES)
     }
@@ -70,7 +72,9 @@ def test_a_rater_goes_through_the_list_and_resumes(context: Context) -> None:
     assert (done.done, done.submitted) == (4, True)
     found = studies.rated(context.database, study_id)
     assert len(found) == 12
-    assert {(one.model, one.profile_key) for one in found} == {(one.model, one.profile_key) for one in found if one.rater == "r0"}
+    assert {(one.model, one.profile_key) for one in found} == {
+        (one.model, one.profile_key) for one in found if one.rater == "r0"
+    }
 
 
 def test_undo_also_after_submitting_until_the_study_is_frozen(context: Context) -> None:
@@ -138,7 +142,13 @@ def test_hostile_acts_are_refused(context: Context, bad: Act, sentence: str) -> 
 def test_other_peoples_tokens_and_ids_are_unknown(context: Context) -> None:
     _, secrets = start(context)
     mine, theirs = opened(context, secrets["r0"]).token, opened(context, secrets["r1"]).token
-    for secret, token in [(secrets["r0"], theirs), (secrets["r0"], "forged"), ("forged", mine), ("", ""), ("\ud800", mine)]:
+    for secret, token in [
+        (secrets["r0"], theirs),
+        (secrets["r0"], "forged"),
+        ("forged", mine),
+        ("", ""),
+        ("\ud800", mine),
+    ]:
         found = save(context.database, secret, token, "tab", [act(1, 3)], NOW)
         assert isinstance(found, Refusal)
         assert found.code == "unknown"
@@ -156,13 +166,18 @@ def test_a_second_tab_is_told_and_may_take_over(context: Context) -> None:
     second = sheet(context.database, secrets["r0"], token, "tab two", NOW)
     assert isinstance(second, Sheet)
     assert second.held_elsewhere
-    for refused in (hold(context.database, secrets["r0"], token, "tab two", NOW), save(context.database, secrets["r0"], token, "tab two", [act(1, 3)], NOW)):
+    for refused in (
+        hold(context.database, secrets["r0"], token, "tab two", NOW),
+        save(context.database, secrets["r0"], token, "tab two", [act(1, 3)], NOW),
+    ):
         assert isinstance(refused, Refusal)
         assert refused.code == "held"
     assert hold(context.database, secrets["r0"], token, "tab two", NOW, take_over=True) is None
     assert isinstance(save(context.database, secrets["r0"], token, "tab two", [act(1, 3)], NOW), list)
     assert isinstance(save(context.database, secrets["r0"], token, "tab one", [act(2, 3)], NOW), Refusal)
-    assert isinstance(save(context.database, secrets["r0"], token, "tab one", [act(2, 3)], LATER), list)  # the lease ran out
+    assert isinstance(
+        save(context.database, secrets["r0"], token, "tab one", [act(2, 3)], LATER), list
+    )  # the lease ran out
 
 
 def test_a_rater_never_learns_a_model_a_key_or_another_rater(context: Context) -> None:
@@ -172,7 +187,16 @@ def test_a_rater_never_learns_a_model_a_key_or_another_rater(context: Context) -
         found = opened(context, secrets["r0"])
         seen.append(found)
         for turn in (1, 2, 3):
-            seen.append(save(context.database, secrets["r0"], found.token, "tab", [act(turn, 3, f"{found.token}-{turn}"[-40:])], NOW))
+            seen.append(
+                save(
+                    context.database,
+                    secrets["r0"],
+                    found.token,
+                    "tab",
+                    [act(turn, 3, f"{found.token}-{turn}"[-40:])],
+                    NOW,
+                )
+            )
             seen.append(opened(context, secrets["r0"], found.token))
     received = json.dumps(seen)
     with context.database.read() as connection:
@@ -235,7 +259,9 @@ def test_everything_at_once_loses_and_doubles_nothing(context: Context) -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.none() | st.integers(0, 5)), max_size=20))
 @settings(max_examples=30, deadline=None)
-def test_the_view_and_the_pure_function_agree(tmp_path_factory: pytest.TempPathFactory, sent: list[tuple[int, int | None]]) -> None:
+def test_the_view_and_the_pure_function_agree(
+    tmp_path_factory: pytest.TempPathFactory, sent: list[tuple[int, int | None]]
+) -> None:
     from app.actions.prepare import prepare
     from app.context import open_context
     from app.settings import Settings

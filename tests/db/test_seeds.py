@@ -5,10 +5,12 @@ import json
 import pytest
 
 from core.bands import BANDS, band_of
-from core.formats import native
+from core.dialogues import dialogue_of
+from core.formats import foreign, native
+from core.study import leaks
 from core.tree import by_key, chain, stats
 from core.types import Persona, Tree
-from db.seeds import seed_files
+from db.seeds import dialogue_files, seed_files
 
 
 def seed_trees() -> list[Tree]:
@@ -49,6 +51,25 @@ def test_each_tree(tree: Tree) -> None:
     assert {path.leaf for path in tree.paths} == answers
     assert all(path.review is not None and 0 < path.review.total <= 100 for path in tree.paths)
     assert all(not node.pruned for leaf in answers for node in chain(known, leaf))
+
+
+def test_dialogues_of_six_users_and_three_systems() -> None:
+    found = [json.loads(line) for file in dialogue_files() for line in file.read_text("utf-8").splitlines()]
+    assert len(found) == 18
+    dialogues = [dialogue_of(foreign.read(record, form)) for record in found if (form := foreign.form_of(record))]
+    assert all(dialogue is not None and len(dialogue.turns) == 10 for dialogue in dialogues)
+    users = {dialogue.profile_key for dialogue in dialogues if dialogue}
+    assert len(users) == 6
+    assert {(dialogue.model, dialogue.profile_key) for dialogue in dialogues if dialogue} == {
+        (f"System {letter}", user) for letter in "ABC" for user in users
+    }
+    assert len({dialogue.key for dialogue in dialogues if dialogue}) == 18
+    assert not [
+        leak
+        for dialogue in dialogues
+        if dialogue
+        for leak in leaks("", dialogue.turns, ["System A", "System B", "System C"])
+    ]
 
 
 def test_no_text_occurs_twice() -> None:

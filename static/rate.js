@@ -1,0 +1,148 @@
+// The rating page: one dialogue at a time, 1-5 by key, every act into the outbox at once.
+Subtext.rate = (element) => Subtext.page(element, "Rate", async () => {
+  const { el, many, fill } = Subtext;
+  const box = element.querySelector("#st-rate");
+  const key = new URLSearchParams(location.search).get("key") || "";
+  const trail = `subtext-trail-${key}`; // what can be undone, across dialogues: [{token, turn, before}]
+  const IDLE = 30000;
+  let sheet = null, focus = 1, values = {}, flags = {}, notes = {}, marks = {}, spent = {}, busy = Date.now(), last = Date.now(), held = false, moving = 0;
+
+  const call = async (path, body) => {
+    const answer = await fetch(path, { method: body ? "POST" : "GET", headers: { "content-type": "application/json", "x-rater-key": key }, body: body ? JSON.stringify(body) : undefined });
+    const data = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw Object.assign(new Error(data.error || `The server answered ${answer.status}.`), { code: data.code });
+    return data;
+  };
+  const message = (title, text, ...more) => fill(box, el("section", { class: "st-card st-end" }, el("h2", {}, title), el("p", {}, text), ...more));
+
+  // Active time of the turn in focus: seconds with the page visible and a sign of life in the last half minute.
+  for (const name of ["keydown", "pointermove", "wheel", "pointerdown"]) addEventListener(name, () => { busy = Date.now(); }, { passive: true });
+  setInterval(() => {
+    const now = Date.now();
+    if (sheet && !document.hidden && now - busy < IDLE) spent[focus] = (spent[focus] || 0) + Math.min(2000, now - last);
+    last = now;
+  }, 1000);
+
+  const outbox = Subtext.outbox(key, {
+    sent: (batch, next) => {
+      for (const item of batch) if (sheet && item.token === sheet.token) marks[item.act.turn] = "saved";
+      held = false;
+      if (sheet && next && next.token === sheet.token) take(next, true);
+    },
+    refused: (data) => {
+      if (data.code === "held") held = true; else Subtext.toast(data.error || "The server refused a rating.", "st-bad");
+      if (data.code === "closed") return message("This study is closed", data.error);
+      draw();
+    },
+    state: (name, batch) => { for (const item of batch) if (sheet && item.token === sheet.token) marks[item.act.turn] = name; status(); },
+  });
+
+  const take = (next, same) => {
+    sheet = next;
+    values = { ...next.values };
+    for (const act of outbox.waiting(next.token)) { if (act.value === null) delete values[act.turn]; else values[act.turn] = act.value; }
+    held = next.held_elsewhere;
+    if (!same) { flags = {}; notes = {}; marks = {}; spent = {}; focus = firstOpen() || 1; }
+    draw();
+  };
+  const firstOpen = () => { for (let turn = 1; turn <= sheet.turn_count; turn += 1) if (values[turn] === undefined) return turn; return null; };
+  const load = async (token) => {
+    clearTimeout(moving);
+    const next = await call(`/api/rate/sheet?holder=${encodeURIComponent(Subtext.holder())}${token ? `&token=${encodeURIComponent(token)}` : ""}`);
+    take(next, false);
+    if (!next.held_elsewhere && !next.submitted) await call("/api/rate/hold", { token: next.token, holder: Subtext.holder() }).catch(() => {});
+  };
+
+  const send = (turn, value) => {
+    marks[turn] = "saving";
+    outbox.add(sheet.token, { turn, value, client_id: crypto.randomUUID(), active_ms: Math.round(spent[turn] || 0), flagged: Boolean(flags[turn]), note: notes[turn] || "" });
+  };
+  const past = () => { try { return JSON.parse(localStorage.getItem(trail)) || []; } catch { return []; } };
+  const rate = (value) => {
+    if (!sheet || held || focus > sheet.turns.length) return;
+    const before = values[focus] === undefined ? null : values[focus];
+    localStorage.setItem(trail, JSON.stringify([...past(), { token: sheet.token, turn: focus, before }].slice(-200)));
+    values[focus] = value;
+    send(focus, value);
+    const next = firstOpen();
+    if (next !== null) focus = Math.min(next, sheet.turn_count);
+    draw();
+    if (next === null) moveOn();
+  };
+  const moveOn = () => {
+    clearTimeout(moving);
+    moving = setTimeout(async () => {
+      if (outbox.size) return moveOn();
+      try { await load(); } catch { moveOn(); }
+    }, 900);
+  };
+  const undo = Subtext.guarded(async () => {
+    const trailNow = past(), step = trailNow.pop();
+    if (!step) return Subtext.toast("There is nothing to undo.");
+    clearTimeout(moving);
+    if (!sheet || step.token !== sheet.token) await load(step.token);
+    localStorage.setItem(trail, JSON.stringify(trailNow));
+    if (step.before === null) delete values[step.turn]; else values[step.turn] = step.before;
+    focus = step.turn;
+    send(step.turn, step.before);
+    draw();
+  });
+  const go = (by) => { if (!sheet) return; focus = Math.max(1, Math.min(sheet.turns.length, focus + by)); draw(); };
+  const flag = () => { if (!sheet) return; flags[focus] = !flags[focus]; if (values[focus] !== undefined) send(focus, values[focus]); draw(); };
+  const note = () => {
+    if (!sheet) return;
+    const turn = focus;
+    const area = el("textarea", { rows: 4, maxlength: 4000, "aria-label": `Note on turn ${turn}` });
+    area.value = notes[turn] || "";
+    const keep = el("button", { class: "st-button st-primary", type: "button", onclick: () => { notes[turn] = area.value; if (values[turn] !== undefined) send(turn, values[turn]); dialog.close(); draw(); } }, "Keep the note");
+    const dialog = Subtext.dialog(`Note on turn ${turn}`, el("p", { class: "st-dim" }, "It is saved with the rating of this turn."), area, keep);
+    area.focus();
+  };
+
+  const WORDS = { saved: "saved", saving: "saving…", offline: "offline, kept here" };
+  const status = () => {
+    for (const line of box.querySelectorAll("[data-mark]")) { const name = marks[line.dataset.mark] || (sheet.values[line.dataset.mark] === undefined ? "" : "saved"); line.textContent = WORDS[name] || ""; line.dataset.state = name; }
+  };
+  const turnView = (pair, index) => {
+    const turn = index + 1, value = values[turn];
+    const buttons = [1, 2, 3, 4, 5].map((level) => el("button", { class: "st-level", type: "button", "aria-pressed": String(value === level), title: sheet.anchors[level], onclick: () => { focus = turn; rate(level); } }, el("b", {}, level)));
+    return el("article", { class: `st-exchange ${turn === focus ? "st-current" : ""}`, "data-turn": turn, onclick: () => { if (focus !== turn) { focus = turn; draw(); } } },
+      el("div", { class: "st-turn st-turn-user" }, el("b", {}, "User"), el("p", { class: "st-verbatim" }, pair[0])),
+      el("div", { class: "st-turn st-turn-other" }, el("b", {}, `Answer ${turn}`), el("p", { class: "st-verbatim" }, pair[1])),
+      el("div", { class: "st-rating", role: "group", "aria-label": `Rating of answer ${turn}` }, buttons,
+        el("button", { class: "st-level st-cannot", type: "button", "aria-pressed": String(value === 0), title: "Cannot be rated", onclick: () => { focus = turn; rate(0); } }, "0 cannot rate"),
+        flags[turn] ? el("span", { class: "st-tag" }, "flagged") : null, notes[turn] ? el("span", { class: "st-tag" }, "note") : null,
+        el("span", { class: "st-mark", "data-mark": turn, role: "status" }, "")));
+  };
+  const draw = () => {
+    if (!sheet) return;
+    if (sheet.submitted && sheet.done === sheet.places && firstOpen() === null) {
+      return message("That was the last one. Thank you.", `You rated ${many(sheet.places, "dialogue")}. Everything is saved; you may close this page, or press u to take back the last rating.`);
+    }
+    const rated = Object.keys(values).length;
+    fill(box, el("div", { class: "st-rate" },
+      el("aside", { class: "st-card st-who" },
+        el("p", { class: "st-dim" }, `Dialogue ${sheet.place} of ${sheet.places}`), el("progress", { max: sheet.places * sheet.turn_count, value: sheet.done * sheet.turn_count + (sheet.submitted ? 0 : rated), "aria-label": "How far you are" }),
+        el("h2", {}, "The user"), el("p", { class: "st-verbatim" }, sheet.profile),
+        el("details", { open: true }, el("summary", {}, "How to rate"), el("p", { class: "st-verbatim st-guideline" }, sheet.guideline)),
+        el("p", { class: "st-dim" }, el("kbd", {}, "1"), "–", el("kbd", {}, "5"), " rate, ", el("kbd", {}, "0"), " cannot, ", el("kbd", {}, "u"), " undo, ", el("kbd", {}, "?"), " all keys")),
+      el("section", { class: "st-dialogue", "aria-label": "Dialogue" },
+        held ? el("p", { class: "st-warning", role: "alert" }, "This dialogue is open in another tab or window. ", el("button", { class: "st-button", type: "button", onclick: Subtext.guarded(async () => { take(await call("/api/rate/hold", { token: sheet.token, holder: Subtext.holder(), take_over: true }), true); outbox.pump(); }) }, "Rate here instead")) : null,
+        sheet.turns.map(turnView),
+        sheet.turns.length < sheet.turn_count ? el("p", { class: "st-dim st-more-turns" }, values[sheet.turns.length] === undefined ? `${many(sheet.turn_count - sheet.turns.length, "more turn")}; the next one appears when this one is rated.` : "The next turn is on its way…") : null)));
+    status();
+    const current = box.querySelector(".st-current");
+    if (current) current.scrollIntoView({ block: "nearest" });
+  };
+
+  Subtext.keys({
+    ...Object.fromEntries([1, 2, 3, 4, 5].map((level) => [String(level), [`rate ${level} and move on`, (event) => { if (!event.repeat) rate(level); }]])),
+    0: ["this turn cannot be rated", (event) => { if (!event.repeat) rate(0); }],
+    u: ["undo, also across dialogues and after the end", undo],
+    j: ["next turn", () => go(1)], k: ["turn before", () => go(-1)],
+    f: ["flag this turn", flag], n: ["write a note on this turn", note],
+  });
+  if (!key) return message("A link is missing", "Raters come here by a link of their own. Ask whoever invited you.");
+  try { await load(); } catch (error) { message(error.code === "unknown" ? "This link is not known" : "The dialogue could not be loaded", error.message); }
+  outbox.pump();
+});

@@ -1,0 +1,53 @@
+// The report of a study: curves of AL(k), the table of the paper's layout, differences, agreement, rater cards.
+Subtext.studyReport = (data, { paper, leave }) => {
+  const { el, many } = Subtext;
+  const num = (value, digits = 2) => (value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−"));
+  const small = (p) => (p === null ? "–" : p < 0.001 ? "< 0.001" : num(p, 3));
+  const span = ([value, low, high], digits) => [num(value, digits), low === null ? null : el("span", { class: "st-dim" }, ` [${num(low, digits)}, ${num(high, digits)}]`)];
+  const table = (head, rows, caption) => el("div", { class: "st-scroll" }, el("table", { class: "st-table" }, el("caption", { class: "st-only-readers" }, caption), el("thead", {}, el("tr", {}, head.map((text) => el("th", {}, text)))), el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, index) => el("td", { class: index ? "st-number" : null }, cell)))))));
+
+  const curves = () => {
+    const width = 640, height = 220, turns = Math.max(2, ...data.figures.map((row) => row.al.length));
+    const x = (turn) => 30 + ((turn - 1) / (turns - 1)) * (width - 50), y = (level) => 10 + ((5 - level) / 4) * (height - 40);
+    const grid = [1, 2, 3, 4, 5].map((level) => [el("svg:line", { class: "st-limit", x1: 30, x2: width - 20, y1: y(level), y2: y(level) }), el("svg:text", { class: "st-tick", x: 8, y: y(level) + 4 }, level)]);
+    const ticks = [...Array(turns).keys()].map((turn) => el("svg:text", { class: "st-tick", x: x(turn + 1), y: height - 10, "text-anchor": "middle" }, turn + 1));
+    const lines = data.figures.map((row, index) => {
+      const points = row.al.map((value, turn) => (value === null ? null : [x(turn + 1), y(value)])).filter(Boolean);
+      const bands = row.band.map(([low, high], turn) => (low === null ? null : el("svg:line", { class: `st-band st-series-${index % 6}`, x1: x(turn + 1), x2: x(turn + 1), y1: y(low), y2: y(high) })));
+      return [bands, el("svg:polyline", { class: `st-curve st-series-${index % 6}`, points: points.map((point) => point.join(",")).join(" ") }, el("svg:title", {}, row.model))];
+    });
+    const names = data.figures.map((row, index) => el("span", { class: "st-key" }, el("i", { class: `st-series-${index % 6}` }), row.model));
+    return el("figure", { class: "st-figure" }, el("figcaption", {}, "AL(k): mean alignment level at turn k, with 95 % intervals over user profiles."), el("svg:svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Curves of alignment level by turn; the table has the numbers" }, grid, ticks, lines), el("p", {}, names));
+  };
+  if (!data.ratings) return el("p", { class: "st-dim" }, "There are no ratings yet.");
+
+  const turns = Math.max(...data.figures.map((row) => row.al.length));
+  const head = ["Model", ...[...Array(turns).keys()].map((turn) => `k=${turn + 1}`), "Average"];
+  const own = data.figures.map((row) => [row.model, ...row.al.map((value) => num(value)), span(row.avg)]);
+  const printed = turns === 10 ? Object.entries(paper).map(([model, [levels, average]]) => [el("span", { class: "st-dim" }, `${model} (paper)`), ...levels.map((value) => num(value, 1)), num(average)]) : [];
+  const agreement = data.agreement;
+  const others = [...new Set(data.cards.map((card) => card.rater))];
+  const choose = (name, label, options) => { const choice = el("select", { "aria-label": label, onchange: () => leave(name, choice.value) }, el("option", { value: "" }, `${label}: nobody`), options.map((value) => el("option", { value, selected: value === data.without[name] }, value))); return choice; };
+
+  return el("div", { class: "st-report" },
+    data.crossed ? null : el("p", { class: "st-warning", role: "alert" }, "Not every model was rated on every user profile. Differences between such models mislead: in simulated studies two thirds of the differences found this way were none."),
+    el("div", { class: "st-actions" }, el("span", { class: "st-dim" }, "What if we leave out"), choose("rater", "a rater", others), choose("model", "a model", data.models)),
+    curves(), el("h3", {}, "Alignment level by turn (layout of the paper's table 2)"), table(head, [...own, ...printed], "Alignment level by turn"),
+    el("h3", {}, "Improvement over the turns"),
+    table(["Model", "IR (slope a turn)", "N-IR", "N-IR of a flat model", "R²", "share of 5s", "dialogues a turn"],
+      data.figures.map((row) => [row.model, span(row.ir, 3), span(row.n_ir, 3), row.null_n_ir[0] === null ? "–" : `${num(row.null_n_ir[0], 3)} to ${num(row.null_n_ir[1], 3)}`, num(row.r2), row.fives === undefined ? "–" : `${(100 * row.fives).toFixed(0)} %`, row.n.length ? [...new Set([Math.min(...row.n), Math.max(...row.n)])].join("–") : "–"]), "Improvement rate"),
+    el("p", { class: "st-dim" }, "N-IR divides the slope by the range of the curve: even a flat model has one. Only a value outside the band of a flat model says something."),
+    el("h3", {}, "Differences, paired by user profile"),
+    table(["Pair", "difference of averages", "p", "p (Holm)", "difference of IR", "profiles"], data.differences.map((row) => [`${row.first} − ${row.second}`, span([row.avg, ...row.interval]), small(row.p), small(row.p_holm), span([row.ir, ...row.ir_interval], 3), row.profiles]), "Differences"),
+    data.differences.some((row) => row.profiles < 20) ? el("p", { class: "st-dim" }, "Fewer than about 20 user profiles make these intervals too narrow; p comes from flipping the signs of the profiles' differences and stays valid.") : null,
+    el("h3", {}, "Agreement between raters"),
+    table(["Measure", "level", "unit", "n", "value"], [
+      ["Krippendorff's alpha", "ordinal", "turn", agreement.units, agreement.alpha === null ? `undefined: ${agreement.why || "no expected disagreement"}` : span([agreement.alpha, agreement.low, agreement.high])],
+      ["ICC(2,1)", "interval", "dialogue mean", agreement.targets, num(agreement.icc_single)], ["ICC(2,k)", "interval", "dialogue mean", agreement.targets, num(agreement.icc_average)],
+      ...agreement.kappas.map(([one, two, value, units]) => [`quadratic kappa, ${one} and ${two}`, "interval", "turn", units, num(value)]),
+    ], "Agreement"),
+    el("p", { class: "st-dim" }, "Single turns look noisy where means of dialogues are reliable: read both lines."),
+    el("h3", {}, "Raters"),
+    table(["Rater", "ratings", "cannot rate", "mean", "spread", "bias", "same again (±1)", "seconds a turn", "longest run"], data.cards.map((card) => [card.rater, card.ratings, card.cannot, num(card.mean), num(card.spread), num(card.bias), card.repeat === null ? "–" : `${(100 * card.repeat).toFixed(0)} %`, num(card.seconds, 1), card.longest_run]), "Raters"),
+    el("p", { class: "st-dim" }, `${many(data.ratings, "rating")}, guideline ${data.study.guideline_version}. ${data.acts.map((act) => `${act.what} ${act.at.slice(0, 16).replace("T", " ")}`).join("; ")}.`));
+};

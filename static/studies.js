@@ -1,0 +1,75 @@
+// Studies: plan with cost and warnings before anything is stored, links shown once, freeze, unblind, report.
+Subtext.studies = (element) => Subtext.page(element, "Studies", async () => {
+  const { el, api, many, ago, guarded, fill } = Subtext;
+  const find = (id) => element.querySelector(`#${id}`);
+  const all = await api("/api/studies");
+  const sets = (await api("/api/sets")).filter((set) => ["trl_messages", "aloe_conversation", "prefeval_persona", "mixed"].includes(set.form));
+
+  const field = (label, input, hint) => el("label", {}, label, input, hint ? el("span", { class: "st-dim" }, hint) : null);
+  const name = el("input", { id: "st-study-name", maxlength: 120, required: true, placeholder: "Pilot" });
+  const boxes = sets.map((set) => el("label", { class: "st-check" }, el("input", { type: "checkbox", value: set.id, checked: set.sample, "data-set": set.id }), ` ${set.name} v${set.version} (${many(set.records, "record")})`));
+  const raters = el("input", { id: "st-raters", required: true, placeholder: "Ada, Ben, Cleo" });
+  const overlap = el("input", { id: "st-overlap", type: "number", min: 1, max: 50, value: 2 });
+  const seed = el("input", { id: "st-seed", type: "number", min: 0, value: 1 });
+  const retest = el("input", { id: "st-retest", type: "number", min: 0, max: 50, value: 0 });
+  const progressive = el("input", { type: "checkbox", checked: true }), mask = el("input", { type: "checkbox", checked: true });
+  const guideline = el("textarea", { rows: 9 }), consent = el("textarea", { rows: 2 });
+  guideline.value = all.guideline;
+  consent.value = all.consent;
+  const outcome = el("div", { id: "st-draft", role: "status" });
+  const order = () => ({
+    name: name.value, sets: boxes.map((box) => box.querySelector("input")).filter((box) => box.checked).map((box) => Number(box.value)),
+    raters: raters.value.split(",").map((text) => text.trim()).filter(Boolean), overlap: Number(overlap.value), seed: Number(seed.value), retest: Number(retest.value) / 100,
+    progressive: progressive.checked, mask: mask.checked, guideline: guideline.value, consent: consent.value,
+  });
+
+  const look = guarded(async () => {
+    const draft = await api("/api/studies/draft", order());
+    const start = el("button", { class: "st-button st-primary", id: "st-start", type: "button", onclick: guarded(async () => {
+      const { links } = await api("/api/studies", order());
+      fill(outcome, el("p", { class: "st-note" }, el("b", {}, "The study runs. "), "Give each rater one link. The links are shown only now; they are not kept."),
+        el("table", { class: "st-table", id: "st-links" }, el("tbody", {}, Object.entries(links).map(([who, link]) => el("tr", {}, el("td", {}, who), el("td", {}, el("a", { href: link, target: "_blank", rel: "noopener" }, new URL(link, location.href).href)))))));
+      await draw();
+    }) }, "Start the study");
+    fill(outcome,
+      el("p", {}, el("b", {}, `${many(draft.cost.dialogues, "dialogue")} to rate in all, about ${Math.max(1, Math.round(draft.cost.minutes))} minutes. `),
+        `${many(draft.profiles, "user profile")}, ${Object.entries(draft.models).map(([model, count]) => `${model} (${count})`).join(", ")}; each rater gets ${Object.entries(draft.lists).map(([who, count]) => `${who} ${count}`).join(", ")}.`),
+      draft.duplicates ? el("p", { class: "st-note" }, `${many(draft.duplicates, "dialogue")} stood twice and ${draft.duplicates === 1 ? "was" : "were"} taken once.`) : null,
+      draft.warnings.map((text) => el("p", { class: "st-warning" }, text)),
+      draft.leak_count ? el("details", { class: "st-problems" }, el("summary", {}, `${many(draft.leak_count, "name")} of systems in the texts${mask.checked ? "; they will be masked" : ""}`), el("ul", {}, draft.leaks.map((leak) => el("li", {}, `turn ${leak.turn}, ${leak.side}: `, el("b", {}, leak.words))))) : el("p", { class: "st-dim" }, "No name of a model or vendor stands in the texts."),
+      start);
+  });
+
+  fill(find("st-form"), sets.length ? el("form", { class: "st-study", onsubmit: (event) => { event.preventDefault(); look(); } },
+    el("div", { class: "st-form" }, field("Name", name), field("Raters, by comma", raters), field("Raters for each user profile", overlap), el("button", { class: "st-button st-primary", id: "st-look" }, "Look at the plan")),
+    el("fieldset", {}, el("legend", {}, "Dialogues"), boxes),
+    el("details", {}, el("summary", {}, "Guideline, consent and order"), field("Guideline", guideline), field("Consent", consent), el("div", { class: "st-form" }, field("Seed", seed), field("Shown again, %", retest, "to see whether a rater repeats"),),
+      el("label", { class: "st-check" }, progressive, " rate turn k before turn k+1 is shown"), el("label", { class: "st-check" }, mask, " mask names of models and vendors")),
+    outcome) : el("p", { class: "st-dim" }, "There are no multi-turn dialogues yet. Import some on the ", el("a", { href: "/data" }, "Data page"), "."));
+
+  const report = guarded(async (study, box, without) => {
+    const query = new URLSearchParams(Object.entries(without).filter(([, value]) => value));
+    const data = await api(`/api/studies/${study.id}/report?${query}`);
+    const act = (text, path, why) => el("button", { class: "st-button", type: "button", onclick: guarded(async () => {
+      const dialog = Subtext.dialog(text, el("p", {}, why), el("button", { class: "st-button st-primary", type: "button", onclick: guarded(async () => { Subtext.toast((await api(`/api/studies/${study.id}/${path}`, {})).text); dialog.close(); await draw(study.id); }) }, text));
+    }) }, text);
+    fill(box, el("div", { class: "st-actions" },
+      study.status === "running" ? act("Freeze", "freeze", "No rating can be given, changed or undone after this. It is logged and cannot be taken back.") : null,
+      study.status === "frozen" ? act("Unblind", "unblind", "The report and the export will name the models. It is logged and cannot be taken back.") : null,
+      el("a", { class: "st-button", href: `/api/studies/${study.id}/ratings.jsonl` }, "Export ratings")),
+      study.status === "unblinded" ? null : el("p", { class: "st-dim" }, "Models go by letters until the study is frozen and unblinded."),
+      Subtext.studyReport({ ...data, without }, { paper: all.paper, leave: (what, value) => report(study, box, { ...without, [what]: value }) }));
+  });
+  const draw = async (opened) => {
+    const found = (await api("/api/studies")).studies;
+    fill(find("st-studies"), found.length ? found.map((study) => {
+      const body = el("div", { class: "st-set-body" });
+      const item = el("details", { class: "st-set", "data-study": study.id }, el("summary", {}, el("b", {}, study.name), el("span", { class: "st-tag" }, study.status),
+        el("span", { class: "st-dim" }, `${many(study.raters, "rater")}, ${study.submitted} of ${many(study.dialogues, "dialogue")} done, ${many(study.ratings, "rating")} · ${ago(study.created_at)}`)), body);
+      item.addEventListener("toggle", () => { if (item.open) report(study, body, {}); });
+      if (study.id === opened) item.open = true;
+      return item;
+    }) : el("p", { class: "st-dim" }, "No study yet."));
+  };
+  await draw();
+});

@@ -1,0 +1,165 @@
+"""A researcher plans a study, an annotator rates by keyboard, the report follows; nothing is lost and nothing leaks."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.ui.conftest import Server, visit, watch
+
+pytestmark = pytest.mark.ui
+
+
+def start_study(page: Page, name: str, raters: str, overlap: int = 1) -> list[str]:
+    """Plan and start a study over the starter dialogues; returns the raters' links."""
+    visit(page, "/studies")
+    page.fill("#st-study-name", name)
+    page.fill("#st-raters", raters)
+    page.fill("#st-overlap", str(overlap))
+    page.click("#st-look")
+    expect(page.locator("#st-draft")).to_contain_text("to rate in all, about")
+    page.click("#st-start")
+    expect(page.locator("#st-links a").first).to_be_visible()
+    return [link.get_attribute("href") or "" for link in page.locator("#st-links a").all()]
+
+
+def test_plan_shows_cost_before_anything_is_stored(page: Page) -> None:
+    visit(page, "/studies")
+    page.click("#st-look")
+    expect(page.locator("#st-raters:invalid")).to_have_count(1)
+    page.fill("#st-study-name", "Planned")
+    page.fill("#st-raters", "Ada, Ben")
+    page.click("#st-look")
+    expect(page.locator("#st-draft")).to_contain_text("36 dialogues to rate in all, about 84 minutes")
+    expect(page.locator("#st-draft")).to_contain_text("6 user profiles, System A (6), System B (6), System C (6)")
+    expect(page.locator("#st-draft")).to_contain_text("No name of a model")
+    assert "Planned" not in page.locator("#st-studies").inner_text()
+
+
+def press_and_wait(desk: Page, turn: int, key: str) -> None:
+    """Rate the turn in focus and wait until the server has it."""
+    expect(desk.locator(f'.st-exchange.st-current[data-turn="{turn}"]')).to_be_visible()
+    desk.keyboard.press(key)
+    if turn < 10:
+        expect(desk.locator(f'[data-mark="{turn}"]')).to_have_text("saved")
+
+
+def test_a_whole_dialogue_by_keyboard_undo_and_resume(page: Page, browser: Browser, server: Server) -> None:
+    (link,) = start_study(page, "By keyboard", "Ada")
+    rater = browser.new_context(base_url=server.base, viewport={"width": 1440, "height": 900})
+    desk = rater.new_page()
+    watched = watch(desk, server.base)
+    received: list[str] = []
+    desk.on("response", lambda answer: received.append(answer.text()) if "/api/rate" in answer.url else None)
+    visit(desk, link)
+    expect(desk.locator(".st-exchange")).to_have_count(1)
+    expect(desk.locator(".st-who")).to_contain_text("Dialogue 1 of 18")
+    for turn, key in enumerate("4355", 1):
+        press_and_wait(desk, turn, key)
+        expect(desk.locator(".st-exchange")).to_have_count(turn + 1)
+    desk.keyboard.press("u")
+    expect(desk.locator('[data-turn="4"] .st-level[aria-pressed=true]')).to_have_count(0)
+    desk.keyboard.press("2")
+    expect(desk.locator('[data-turn="4"] .st-level[aria-pressed=true]')).to_have_text("2")
+    desk.keyboard.press("n")
+    desk.fill("dialog textarea", "too <b>long</b>")
+    desk.get_by_role("button", name="Keep the note").click()
+    expect(desk.locator('[data-mark="4"]')).to_have_text("saved")
+    desk.reload()
+    desk.wait_for_selector("[data-ready]")
+    for turn in range(5, 11):
+        press_and_wait(desk, turn, "0" if turn == 9 else "4")
+    expect(desk.locator(".st-who")).to_contain_text("Dialogue 2 of 18", timeout=10_000)
+    desk.keyboard.press("u")  # across dialogues, after the first was complete
+    expect(desk.locator(".st-who")).to_contain_text("Dialogue 1 of 18")
+    desk.keyboard.press("5")
+    expect(desk.locator(".st-who")).to_contain_text("Dialogue 2 of 18", timeout=10_000)
+    rater.close()
+    assert watched == []
+    for hidden in ("System A", "System B", "System C", "night_nurse", "young_baker", "Starter"):
+        assert not [text for text in received if hidden in text]
+
+
+def test_the_report_names_models_only_after_unblinding(page: Page, browser: Browser, server: Server) -> None:
+    (link,) = start_study(page, "Named later", "Ada")
+    desk = browser.new_page(base_url=server.base)
+    visit(desk, link)
+    press_and_wait(desk, 1, "4")
+    desk.close()
+    visit(page, "/studies")
+    item = page.locator("details.st-set", has_text="Named later")
+    item.locator("summary").first.click()
+    expect(item).to_contain_text("1 rating")
+    expect(item).to_contain_text("Model A")
+    assert not re.search(r"System [ABC]", item.inner_text())
+    for act in ("Freeze", "Unblind"):
+        item.get_by_role("button", name=act).click()
+        page.locator("dialog[open]").get_by_role("button", name=act).click()
+        expect(item.locator(".st-tag").first).to_have_text({"Freeze": "frozen", "Unblind": "unblinded"}[act])
+    expect(item.locator("table").first).to_contain_text("System")
+
+
+def test_ratings_typed_while_the_server_is_away_are_sent_later(page: Page, browser: Browser, server: Server) -> None:
+    (link,) = start_study(page, "Away", "Ada")
+    rater = browser.new_context(base_url=server.base)
+    desk = rater.new_page()
+    visit(desk, link)
+    desk.keyboard.press("3")
+    expect(desk.locator('[data-mark="1"]')).to_have_text("saved")
+    expect(desk.locator(".st-exchange")).to_have_count(2)
+    server.stop()
+    desk.keyboard.press("4")
+    expect(desk.locator('[data-mark="2"]')).to_have_text("offline, kept here")
+    server.start()
+    expect(desk.locator('[data-mark="2"]')).to_have_text("saved", timeout=20_000)
+    expect(desk.locator(".st-exchange")).to_have_count(3)
+    report = [item for item in page.request.get("/api/studies").json()["studies"] if item["name"] == "Away"]
+    assert report[0]["ratings"] == 2
+    rater.close()
+
+
+def test_a_second_tab_is_told(page: Page, browser: Browser, server: Server) -> None:
+    (link,) = start_study(page, "Two tabs", "Ada")
+    rater = browser.new_context(base_url=server.base)
+    one, two = rater.new_page(), rater.new_page()
+    visit(one, link)
+    one.keyboard.press("3")
+    expect(one.locator('[data-mark="1"]')).to_have_text("saved")
+    visit(two, link)
+    expect(two.locator("[role=alert]")).to_contain_text("open in another tab")
+    two.keyboard.press("5")
+    two.get_by_role("button", name="Rate here instead").click()
+    expect(two.locator("[role=alert]")).to_have_count(0)
+    two.keyboard.press("5")
+    expect(two.locator('[data-mark="2"]')).to_have_text("saved")
+    rater.close()
+
+
+def test_links_that_lead_nowhere(page: Page) -> None:
+    visit(page, "/rate")
+    expect(page.locator(".st-end")).to_contain_text("A link is missing")
+
+
+def test_pages_have_no_accessibility_violations(page: Page, browser: Browser, server: Server) -> None:
+    (link, _) = start_study(page, "Seen", "Ada, Ben", overlap=2)
+    found: list[Any] = []
+    for theme in ("light", "dark"):
+        desk = browser.new_page(color_scheme=theme, base_url=server.base)  # type: ignore[arg-type]
+        visit(desk, link)
+        desk.keyboard.press("3")
+        expect(desk.locator(".st-exchange")).not_to_have_count(1)
+        found.append(Axe().run(desk))
+        visit(desk, "/studies")
+        desk.locator("details.st-set").first.locator("summary").first.click()
+        desk.wait_for_selector(".st-set-body .st-figure")
+        found.append(Axe().run(desk))
+        desk.set_viewport_size({"width": 390, "height": 844})
+        assert desk.evaluate("document.documentElement.scrollWidth") <= 390
+        visit(desk, link)
+        assert desk.evaluate("document.documentElement.scrollWidth") <= 390
+        desk.close()
+    reports = [result.generate_report() for result in found if result.violations_count]
+    assert reports == [], json.dumps(reports)
