@@ -30,6 +30,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.reading
 	@$(BIN)/python -m benchmarks.starting
 	@$(BIN)/python -m benchmarks.painting
+	@$(BIN)/python -m benchmarks.rating
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set
 	@$(BIN)/python -m tests.ui.screenshots

@@ -70,6 +70,11 @@ SELECT a.id, a.token, a.position, a.holder, a.held_until, a.submitted_at, i.prof
 FROM rater r JOIN study s ON s.id = r.study_id JOIN assignment a ON a.rater_id = r.id JOIN study_item i ON i.id = a.item_id
 WHERE r.secret_digest = :digest AND r.withdrawn_at IS NULL
 """
+_FIRST = """
+SELECT a.token FROM rater r JOIN assignment a ON a.rater_id = r.id
+WHERE r.secret_digest = :digest AND r.withdrawn_at IS NULL ORDER BY a.submitted_at IS NOT NULL, a.position LIMIT 1
+"""
+_PLACES = "SELECT count(*), count(submitted_at) FROM assignment WHERE rater_id = ?"
 _ADD = """
 INSERT INTO rating_event
     (assignment_id, turn, dimension, sequence, value, flagged, note, active_ms, guideline_version, client_id, at)
@@ -81,32 +86,26 @@ _HELD = Refusal("held", "This dialogue is open in another tab or window. Go on t
 
 
 def sheet(database: Database, secret: str, token: str = "", holder: str = "", now: str = "") -> Sheet | Refusal:
-    """The dialogue of a token, or without one the first that is not submitted (the last one when all are)."""
+    """The dialogue of a token, or without one the first that is not submitted (the first one when all are submitted)."""
     with database.read() as connection:
-        rows = connection.execute(text(f"{_MINE} ORDER BY a.position"), {"digest": digest(secret)}).all()
-        if not rows:
-            return _UNKNOWN
-        open_ones = [row for row in rows if row.submitted_at is None]
-        row = next((one for one in rows if one.token == token), None) if token else (open_ones or rows)[0]
-        if row is None:
-            return _UNKNOWN
-        values = current(_events(connection, row.id))
-    turns = [(one[0], one[1]) for one in _turns(row)]
+        if not token:
+            token = connection.execute(text(_FIRST), {"digest": digest(secret)}).scalar() or ""
+        row = _mine(connection, secret, token)
+        if isinstance(row, Refusal):
+            return row
+        held = bool(row.holder and row.holder != holder and row.held_until > now)
+        return _sheet(connection, row, _events(connection, row.id), row.submitted_at is not None, held)
+
+
+def _sheet(connection: Connection, row: Row[Any], events: Sequence[Event], submitted: bool, held: bool) -> Sheet:
+    places, done = connection.exec_driver_sql(_PLACES, (row.rater_id,)).one()
+    values, turns = current(events), [(one[0], one[1]) for one in _turns(row)]
     shown = len(turns)
     if row.progressive and row.status == "running":
         shown = next_turn(values, len(turns)) or len(turns)
+    place = row.position + 1
     return Sheet(
-        row.token,
-        row.profile,
-        turns[:shown],
-        len(turns),
-        values,
-        row.position + 1,
-        len(rows),
-        len(rows) - len(open_ones),
-        row.submitted_at is not None,
-        row.guideline,
-        bool(row.holder and row.holder != holder and row.held_until > now),
+        row.token, row.profile, turns[:shown], len(turns), values, place, places, done, submitted, row.guideline, held
     )
 
 
@@ -118,7 +117,7 @@ def hold(database: Database, secret: str, token: str, holder: str, now: str, tak
             return row
         if not take_over and row.holder not in ("", holder) and row.held_until > now:
             return _HELD
-        _lease(connection, row.id, holder, now)
+        _lease(connection, row.id, holder, now, row.submitted_at)
     return None
 
 
@@ -130,9 +129,14 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
-def save(
-    database: Database, secret: str, token: str, holder: str, acts: Sequence[Act], now: str
-) -> list[Saved] | Refusal:
+class Answer(NamedTuple):
+    """Acknowledged acts, and the dialogue as it is now."""
+
+    saved: list[Saved]
+    sheet: Sheet
+
+
+def save(database: Database, secret: str, token: str, holder: str, acts: Sequence[Act], now: str) -> Answer | Refusal:
     """Store acts in their order, all or none. An act that was stored before is acknowledged again and not doubled."""
     try:
         with database.write() as connection:
@@ -141,7 +145,7 @@ def save(
         return stop.refusal
 
 
-def _save(connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Sequence[Act], now: str) -> list[Saved]:
+def _save(connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Sequence[Act], now: str) -> Answer:
     if isinstance(row, Refusal):
         raise _Refused(row)
     if row.status != "running":
@@ -150,13 +154,9 @@ def _save(connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Se
         raise _Refused(_HELD)
     events = _events(connection, row.id)
     saved = [_stored(connection, row.id, act.client_id) or _append(connection, row, act, events, now) for act in acts]
-    _lease(connection, row.id, holder, now)
     complete = next_turn(current(events), len(_turns(row))) is None
-    update = (
-        "UPDATE assignment SET submitted_at = CASE WHEN :complete THEN coalesce(submitted_at, :now) END WHERE id = :id"
-    )
-    connection.execute(text(update), {"complete": complete, "now": now, "id": row.id})
-    return saved
+    _lease(connection, row.id, holder, now, (row.submitted_at or now) if complete else None)
+    return Answer(saved, _sheet(connection, row, events, complete, False))
 
 
 def _mine(connection: Connection, secret: str, token: str) -> Row[Any] | Refusal:
@@ -211,7 +211,7 @@ def _append(connection: Connection, row: Row[Any], act: Act, events: list[Event]
     return Saved(act.client_id, act.turn, sequence)
 
 
-def _lease(connection: Connection, assignment_id: int, holder: str, now: str) -> None:
+def _lease(connection: Connection, assignment_id: int, holder: str, now: str, submitted_at: str | None) -> None:
     until = (datetime.fromisoformat(now) + LEASE).isoformat(timespec="seconds")
-    values = {"holder": holder[:64], "until": until, "id": assignment_id}
-    connection.execute(text("UPDATE assignment SET holder = :holder, held_until = :until WHERE id = :id"), values)
+    update = "UPDATE assignment SET holder = ?, held_until = ?, submitted_at = ? WHERE id = ?"
+    connection.exec_driver_sql(update, (holder[:64], until, submitted_at, assignment_id))

@@ -15,7 +15,7 @@ from core.alignment import PAPER_TABLE_2
 from core.study import ANCHORS
 from core.study_report import StudyReport
 from db import ratings, studies
-from db.ratings import Act, Refusal
+from db.ratings import Act, Refusal, Sheet
 
 Id = Annotated[int, InPath(ge=1, lt=1 << 62)]
 Short = Annotated[str, Query(max_length=100)]
@@ -126,28 +126,32 @@ def router(context: Context) -> APIRouter:
         return StreamingResponse(iter(lines), media_type="application/jsonl", headers=headers)
 
     @routes.get("/rate/sheet")
-    def sheet(key: Key, token: Short = "", holder: Short = "") -> Any:
+    def sheet(key: Key, token: Short = "", holder: Short = "") -> JSONResponse:
         return _sheet(context, key, token, holder)
 
     @routes.post("/rate/hold")
-    def hold(body: HoldBody, key: Key) -> Any:
+    def hold(body: HoldBody, key: Key) -> JSONResponse:
         refusal = ratings.hold(database, key, body.token, body.holder, context.now(), body.take_over)
         return _refused(refusal) if refusal else _sheet(context, key, body.token, body.holder)
 
     @routes.post("/rate/acts")
-    def save(body: ActsBody, key: Key) -> Any:
+    def save(body: ActsBody, key: Key) -> JSONResponse:
         acts = [Act(**item.model_dump()) for item in body.acts]
-        saved = ratings.save(database, key, body.token, body.holder, acts, context.now())
-        if isinstance(saved, Refusal):
-            return _refused(saved)
-        return {"saved": [item.client_id for item in saved], "sheet": _sheet(context, key, body.token, body.holder)}
+        answer = ratings.save(database, key, body.token, body.holder, acts, context.now())
+        if isinstance(answer, Refusal):
+            return _refused(answer)
+        return JSONResponse({"saved": [item.client_id for item in answer.saved], "sheet": _shown(answer.sheet)})
 
     return routes
 
 
-def _sheet(context: Context, key: str, token: str, holder: str) -> Any:
+def _sheet(context: Context, key: str, token: str, holder: str) -> JSONResponse:
     found = ratings.sheet(context.database, key, token, holder, context.now())
-    return _refused(found) if isinstance(found, Refusal) else found._asdict() | {"anchors": ANCHORS}
+    return _refused(found) if isinstance(found, Refusal) else JSONResponse(_shown(found))
+
+
+def _shown(sheet: Sheet) -> dict[str, Any]:
+    return sheet._asdict() | {"anchors": ANCHORS}
 
 
 def _refused(refusal: Refusal) -> JSONResponse:

@@ -15,7 +15,7 @@ from app.context import Context
 from core.dialogues import Dialogue, Turn
 from core.study import Item, plan
 from db import studies
-from db.ratings import Act, Refusal, Saved, Sheet, hold, save, sheet
+from db.ratings import Act, Answer, Refusal, Saved, Sheet, hold, save, sheet
 from db.studies import Terms
 
 NOW = "2026-01-05T09:00:00+00:00"
@@ -66,7 +66,8 @@ def test_a_rater_goes_through_the_list_and_resumes(context: Context) -> None:
         for turn in (1, 2, 3):
             assert len(opened(context, secret).turns) == turn  # one more turn is revealed each time
             saved = save(context.database, secret, now.token, "tab", [act(turn, 4, f"client-{number}-{turn}")], NOW)
-            assert saved == [Saved(f"client-{number}-{turn}", turn, 1)]
+            assert isinstance(saved, Answer)
+            assert saved.saved == [Saved(f"client-{number}-{turn}", turn, 1)]
         assert opened(context, secret, now.token).submitted
     done = opened(context, secret)
     assert (done.done, done.submitted) == (4, True)
@@ -101,9 +102,9 @@ def test_a_resend_is_acknowledged_and_not_doubled(context: Context) -> None:
     acts = [act(1, 3), act(2, 4)]
     once = save(context.database, secrets["r0"], token, "tab", acts, NOW)
     again = save(context.database, secrets["r0"], token, "tab", [*acts, act(3, 5)], LATER)
-    assert isinstance(once, list)
-    assert isinstance(again, list)
-    assert again[:2] == once
+    assert isinstance(once, Answer)
+    assert isinstance(again, Answer)
+    assert again.saved[:2] == once.saved
     assert events(context) == 3
 
 
@@ -173,10 +174,10 @@ def test_a_second_tab_is_told_and_may_take_over(context: Context) -> None:
         assert isinstance(refused, Refusal)
         assert refused.code == "held"
     assert hold(context.database, secrets["r0"], token, "tab two", NOW, take_over=True) is None
-    assert isinstance(save(context.database, secrets["r0"], token, "tab two", [act(1, 3)], NOW), list)
+    assert isinstance(save(context.database, secrets["r0"], token, "tab two", [act(1, 3)], NOW), Answer)
     assert isinstance(save(context.database, secrets["r0"], token, "tab one", [act(2, 3)], NOW), Refusal)
     assert isinstance(
-        save(context.database, secrets["r0"], token, "tab one", [act(2, 3)], LATER), list
+        save(context.database, secrets["r0"], token, "tab one", [act(2, 3)], LATER), Answer
     )  # the lease ran out
 
 
@@ -247,7 +248,7 @@ def test_everything_at_once_loses_and_doubles_nothing(context: Context) -> None:
             for turn in range(1, 11):
                 one = act(turn, 1 + turn % 5, f"{found.token}{turn:02d}")
                 for _ in range(2):
-                    assert isinstance(save(context.database, secret, found.token, "tab", [one], NOW), list)
+                    assert isinstance(save(context.database, secret, found.token, "tab", [one], NOW), Answer)
 
     threads = [threading.Thread(target=work, args=(secret,)) for secret in secrets.values()]
     for thread in threads:
