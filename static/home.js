@@ -27,7 +27,8 @@ Subtext.home = (element) => Subtext.page(element, "Home", async () => {
   const steps = [
     ["/trees", "Walk through a sample tree with the arrow keys", "See each step's critique and why branches were cut."],
     ["/data", only ? "Import a file of your own" : "Import another file", "DeepPref, PrefEval, ALOE, AlignX, TRL rows; found by content."],
-    ["/data", "Look at a score histogram", "A collapsed scorer shows at a glance, before you train on it."],
+    ["/data?set=1", "Look at a score histogram", "A collapsed scorer shows at a glance, before you train on it."],
+    ["/studies", "Plan a rating study", "Six sample users and three anonymous systems are here to try it on."],
   ];
   find("st-next").append(...steps.map(([href, what, why]) => el("li", {}, el("a", { href }, what), el("span", { class: "st-dim" }, why))));
 
