@@ -61,11 +61,12 @@ class Sheet(NamedTuple):
     done: int
     submitted: bool
     guideline: str
+    consent: str
     held_elsewhere: bool
 
 
 _MINE = """
-SELECT a.id, a.token, a.position, a.holder, a.held_until, a.submitted_at, i.profile, i.turns, s.status, s.guideline,
+SELECT a.id, a.token, a.position, a.holder, a.held_until, a.submitted_at, i.profile, i.turns, s.status, s.guideline, s.consent,
        s.guideline_version, s.progressive, r.id AS rater_id
 FROM rater r JOIN study s ON s.id = r.study_id JOIN assignment a ON a.rater_id = r.id JOIN study_item i ON i.id = a.item_id
 WHERE r.secret_digest = :digest AND r.withdrawn_at IS NULL
@@ -104,8 +105,9 @@ def _sheet(connection: Connection, row: Row[Any], events: Sequence[Event], submi
     if row.progressive and row.status == "running":
         shown = next_turn(values, len(turns)) or len(turns)
     place = row.position + 1
+    texts = (row.guideline, row.consent)
     return Sheet(
-        row.token, row.profile, turns[:shown], len(turns), values, place, places, done, submitted, row.guideline, held
+        row.token, row.profile, turns[:shown], len(turns), values, place, places, done, submitted, *texts, held
     )
 
 

@@ -63,10 +63,11 @@ def search(database: Database, words: str, filters: Filter, limit: int = 50) -> 
 
 
 def _rows_of_set(connection: Connection, set_id: int) -> dict[str, int]:
-    """The span of node rows that holds a set; an import writes them one after another."""
+    """The span of node rows that holds a set; an import writes them one after another, tree by tree."""
     query = """
-    SELECT min(n.id), max(n.id) FROM scenario s JOIN tree t ON t.scenario_id = s.id JOIN node n ON n.tree_id = t.id
-    WHERE s.set_id = :set_id
+    WITH span AS (SELECT min(t.id) AS first, max(t.id) AS last FROM scenario s JOIN tree t ON t.scenario_id = s.id
+                  WHERE s.set_id = :set_id)
+    SELECT (SELECT min(id) FROM node WHERE tree_id = span.first), (SELECT max(id) FROM node WHERE tree_id = span.last) FROM span
     """
     low, high = connection.execute(text(query), {"set_id": set_id}).one()
     return {"low": low or 0, "high": high or 0}

@@ -125,6 +125,7 @@ Subtext.rate = (element) => Subtext.page(element, "Rate", async () => {
         el("p", { class: "st-dim" }, `Dialogue ${sheet.place} of ${sheet.places}`), el("progress", { max: sheet.places * sheet.turn_count, value: sheet.done * sheet.turn_count + (sheet.submitted ? 0 : rated), "aria-label": "How far you are" }),
         el("h2", {}, "The user"), el("p", { class: "st-verbatim" }, sheet.profile),
         el("details", { open: true }, el("summary", {}, "How to rate"), el("p", { class: "st-verbatim st-guideline" }, sheet.guideline)),
+        el("details", {}, el("summary", {}, "What happens with your ratings"), el("p", { class: "st-verbatim st-guideline" }, sheet.consent)),
         el("p", { class: "st-dim" }, el("kbd", {}, "1"), "–", el("kbd", {}, "5"), " rate, ", el("kbd", {}, "0"), " cannot, ", el("kbd", {}, "u"), " undo, ", el("kbd", {}, "?"), " all keys")),
       el("section", { class: "st-dialogue", "aria-label": "Dialogue" },
         held ? el("p", { class: "st-warning", role: "alert" }, "This dialogue is open in another tab or window. ", el("button", { class: "st-button", type: "button", onclick: Subtext.guarded(async () => { take(await call("/api/rate/hold", { token: sheet.token, holder: Subtext.holder(), take_over: true }), true); outbox.pump(); }) }, "Rate here instead")) : null,

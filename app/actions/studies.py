@@ -3,14 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy.exc import IntegrityError
 
 from app.context import Context
 from app.errors import Refused
-from core.dialogues import Dialogue, dialogue_of
+from core.dialogues import Dialogue, Turn, dialogue_of
 from core.study import ANCHORS, DIMENSION, Cost, Item, Leak, Plan, cost, leaks, masked, plan
 from core.study_report import Row, StudyReport, study_report
 from core.types import Foreign
@@ -42,7 +42,6 @@ class Order:
     guideline: str = GUIDELINE
     consent: str = CONSENT
     mask: bool = True
-    models: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _dialogues(context: Context, order: Order) -> tuple[dict[str, Dialogue], int
     for set_id in dict.fromkeys(order.sets):
         for record in scenarios.records(context.database, set_id):
             dialogue = dialogue_of(record) if isinstance(record, Foreign) else None
-            if dialogue is None or (order.models and dialogue.model not in order.models):
+            if dialogue is None:
                 continue
             doubles += dialogue.key in found
             found.setdefault(dialogue.key, dialogue)
@@ -114,8 +113,8 @@ def start(context: Context, order: Order) -> tuple[int, dict[str, str]]:
 
 
 def _masked(dialogue: Dialogue, models: dict[str, int]) -> Dialogue:
-    turns = tuple(type(turn)(masked(turn.user, models), masked(turn.assistant, models)) for turn in dialogue.turns)
-    return Dialogue(dialogue.profile, dialogue.model, turns)
+    turns = tuple(Turn(masked(turn.user, models), masked(turn.assistant, models)) for turn in dialogue.turns)
+    return Dialogue(masked(dialogue.profile, models), dialogue.model, turns)
 
 
 def advance(context: Context, study_id: int, to: Literal["frozen", "unblinded"]) -> str:

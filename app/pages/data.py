@@ -1,7 +1,6 @@
 """Data: drop files, look at what is in them, import; the sets with their counts, exports and deletion."""
 
-import gradio as gr
-
+from app.page import draw
 from app.views.shell import shell
 
 BODY = """
@@ -25,9 +24,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    gr.HTML(
-        html_template=shell("/data", BODY),
-        head='<script src="/ui/histogram.js"></script><script src="/ui/data.js"></script>',
-        js_on_load="Subtext.data(element)",
-        apply_default_css=False,
-    )
+    draw(shell("/data", BODY), ("histogram", "data"), "data")

@@ -1,7 +1,6 @@
 """Home: what is here, what to do next, what happened last. The browser fills it from /api/home."""
 
-import gradio as gr
-
+from app.page import draw
 from app.views.shell import shell
 
 BODY = """
@@ -25,9 +24,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    gr.HTML(
-        html_template=shell("/", BODY),
-        head='<script src="/ui/home.js"></script>',
-        js_on_load="Subtext.home(element)",
-        apply_default_css=False,
-    )
+    draw(shell("/", BODY), ("home",), "home")

@@ -1,7 +1,6 @@
 """Rating: what a rater sees behind a link. Shows who the user is, the dialogue turn by turn, and nothing about its source."""
 
-import gradio as gr
-
+from app.page import draw
 from app.views.shell import bare
 
 BODY = """
@@ -12,9 +11,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    gr.HTML(
-        html_template=bare("/rate", BODY),
-        head='<script src="/ui/outbox.js"></script><script src="/ui/rate.js"></script>',
-        js_on_load="Subtext.rate(element)",
-        apply_default_css=False,
-    )
+    draw(bare("/rate", BODY), ("outbox", "rate"), "rate")

@@ -1,7 +1,6 @@
 """Studies: plan a rating study, hand out its links, watch it, freeze and unblind it, read its report."""
 
-import gradio as gr
-
+from app.page import draw
 from app.views.shell import shell
 
 BODY = """
@@ -19,9 +18,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    gr.HTML(
-        html_template=shell("/studies", BODY),
-        head='<script src="/ui/report.js"></script><script src="/ui/studies.js"></script>',
-        js_on_load="Subtext.studies(element)",
-        apply_default_css=False,
-    )
+    draw(shell("/studies", BODY), ("report", "studies"), "studies")

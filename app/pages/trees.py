@@ -1,7 +1,6 @@
 """Trees: the list with search and facets, the tree, the node, and the path view. Selection lives in the browser."""
 
-import gradio as gr
-
+from app.page import draw
 from app.views.shell import shell
 
 BODY = """
@@ -30,10 +29,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    scripts = ("histogram", "layout", "treeview", "pathview", "nodepanel", "list", "trees")
-    gr.HTML(
-        html_template=shell("/trees", BODY),
-        head="".join(f'<script src="/ui/{name}.js"></script>' for name in scripts),
-        js_on_load="Subtext.trees(element)",
-        apply_default_css=False,
-    )
+    draw(shell("/trees", BODY), ("histogram", "layout", "treeview", "pathview", "nodepanel", "list", "trees"), "trees")

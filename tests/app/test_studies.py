@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app.actions.prepare import prepare
@@ -115,11 +116,16 @@ def test_hostile_raters(client: TestClient) -> None:
     assert client.get("/api/studies").json()["studies"][0]["ratings"] == 1
 
 
-def test_a_script_in_a_note_is_text(client: TestClient) -> None:
+def test_a_script_in_a_note_is_kept_as_the_text_it_is(client: TestClient, stocked: Context) -> None:
     key = keys(client)["Ada"]
-    assert (
-        send(client, key, sheet(client, key)["token"], act(1, 3, note="<script>alert(1)</script>")).status_code == 200
-    )
+    note = "<script>alert(1)</script>"
+    assert send(client, key, sheet(client, key)["token"], act(1, 3, note=note)).status_code == 200
+    with stocked.database.read() as connection:
+        assert connection.execute(text("SELECT note FROM rating_event")).scalars().all() == [note]
+
+
+def test_a_rater_is_told_what_happens_with_the_ratings(client: TestClient) -> None:
+    assert sheet(client, keys(client, consent="Kept for a year.")["Ada"])["consent"] == "Kept for a year."
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,7 @@ def test_names_of_models_in_the_texts_are_masked(client: TestClient) -> None:
         {"role": "user", "content": "Who are you?"},
         {"role": "assistant", "content": "I am ChatGPT, not Zebra-9."},
     ]
-    line = json.dumps({"messages": messages, "model": "Zebra-9", "profile": "A beekeeper."}).encode()
+    line = json.dumps({"messages": messages, "model": "Zebra-9", "profile": "A beekeeper who used Zebra-9."}).encode()
     token = client.post("/api/uploads", content=line, headers={"x-file-name": "z.jsonl"}).json()["token"]
     started = client.post("/api/imports", json={"uploads": [token]}).json()["id"]
     while not (state := client.get(f"/api/imports/{started}").json())["done"]:
@@ -160,6 +166,7 @@ def test_names_of_models_in_the_texts_are_masked(client: TestClient) -> None:
     asked = order(sets=[state["set"]], raters=["Ada"], overlap=1)
     found = client.post("/api/studies/draft", json=asked).json()
     assert [leak["words"] for leak in found["leaks"]] == ["ChatGPT", "Zebra-9"]
-    assert any("only one model" in text for text in found["warnings"])
+    assert any("only one model" in warning for warning in found["warnings"])
     key = keys(client, **asked)["Ada"]
+    assert sheet(client, key)["profile"] == "A beekeeper who used [name]."
     assert sheet(client, key)["turns"] == [["Who are you?", "I am [name], not [name]."]]
