@@ -31,6 +31,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.starting
 	@$(BIN)/python -m benchmarks.painting
 	@$(BIN)/python -m benchmarks.rating
+	@$(BIN)/python -m benchmarks.simulation
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set
 	@$(BIN)/python -m tests.ui.screenshots

@@ -11,6 +11,7 @@ from app.actions.export_data import PARQUET, export_set
 from app.actions.import_data import SPLITS, Labels, import_files
 from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
+from app.commands import people, studies
 from app.context import Context, open_context
 from app.doctor import examine
 from app.errors import Refused
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(run=_sets)
     doctor = commands.add_parser("doctor", help="check database, blobs, disk and versions")
     doctor.set_defaults(run=_doctor)
+    studies.add(commands)
+    people.add(commands)
     return parser
 
 

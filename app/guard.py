@@ -1,16 +1,22 @@
 """The guard in front of everything: who may call what from where, and the headers every answer carries.
 
 Pure ASGI, because a streaming answer must pass through unbuffered. Gradio on its own reflects any Origin with credentials
-and serves more endpoints than this page uses; both end here.
+and serves more endpoints than this page uses; both end here. Who may call what is decided by `app.auth`.
 """
 
 import ipaddress
 import re
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.auth import COOKIE, Who, may, needed
 
 CSP = "; ".join(
     (
@@ -38,31 +44,53 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 _OPEN = re.compile(
-    r"/|/data|/trees|/studies|/rate|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
+    r"/|/data|/trees|/studies|/rate|/sign-in|/join|/people|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
     r"|/gradio_api/(startup-events|app_id|heartbeat/[\w-]+)/?"
 )
 """The addresses that the pages use. Everything else that Gradio would serve is closed."""
 
 
 class Guard:
-    """ASGI middleware. `local` is True when the server listens on a loopback address only."""
+    """ASGI middleware. `local` is True when the server listens on a loopback address only; `identify` turns a session cookie
+    into who it belongs to."""
 
-    def __init__(self, app: ASGIApp, local: bool) -> None:
+    def __init__(self, app: ASGIApp, local: bool, identify: Callable[[str], Who | None]) -> None:
         self.app = app
         self.local = local
+        self.identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on, with our headers on the answer."""
+        """Refuse or pass on, with our headers on the answer. `request.state.who` is set where a role was asked for."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refusal = self.refusal(scope["method"], scope["path"], headers)
         if refusal:
             status, text = refusal
             await JSONResponse({"error": text}, status_code=status)(scope, receive, _with_headers(send))
-        else:
-            await self.app(scope, receive, _with_headers(send))
+            return
+        stop = await self.stopped(scope, headers)
+        await (stop or self.app)(scope, receive, _with_headers(send))
+
+    async def stopped(self, scope: Scope, headers: Headers) -> Response | None:
+        """The answer to somebody who may not have this address; None when they may."""
+        role = needed(scope["path"])
+        if role is None:
+            return None
+        who = await run_in_threadpool(self.identify, session_cookie(headers))
+        scope.setdefault("state", {})["who"] = who
+        page = not scope["path"].startswith("/api/")
+        if who is None and page:
+            wanted = scope["path"] + ("?" + scope["query_string"].decode("latin-1") if scope["query_string"] else "")
+            return RedirectResponse(f"/sign-in?next={quote(wanted)}", status_code=303)
+        if who is None:
+            return JSONResponse({"error": "Sign in first."}, status_code=401)
+        if not may(who, role):
+            text = f"This is for people with the role {role}; yours is {who.role}. Ask an admin."
+            return RedirectResponse("/", status_code=303) if page else JSONResponse({"error": text}, status_code=403)
+        return None
 
     def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         """Status and sentence of a request that is refused; None when it may pass."""
@@ -78,6 +106,15 @@ class Guard:
         if from_elsewhere or (origin is not None and origin.split("://")[-1] != host):
             return 403, "Requests from another site are refused."
         return None
+
+
+def session_cookie(headers: Headers) -> str:
+    """The session cookie of a request, or ''."""
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value[:200] if found else ""
 
 
 def is_loopback(host: str) -> bool:

@@ -18,12 +18,15 @@ from fastapi.staticfiles import StaticFiles
 from gradio import themes
 
 from app.api import data as data_routes
+from app.api import people as people_routes
+from app.api import rate as rate_routes
 from app.api import studies as study_routes
 from app.api import trees as tree_routes
+from app.auth import first_admin, identify
 from app.context import Context
 from app.errors import Refused
 from app.guard import Guard, is_loopback
-from app.pages import data, home, rate, studies, trees
+from app.pages import data, home, people, rate, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -43,6 +46,8 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(data_routes.router(context))
     app.include_router(tree_routes.router(context))
     app.include_router(study_routes.router(context))
+    app.include_router(rate_routes.router(context))
+    app.include_router(people_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -75,7 +80,8 @@ def create_app(context: Context) -> FastAPI:
             mcp_server=False,
             enable_monitoring=False,
         )
-    app.add_middleware(Guard, local=is_loopback(context.settings.host))
+    local = is_loopback(context.settings.host)
+    app.add_middleware(Guard, local=local, identify=lambda cookie: identify(context, cookie, local))
     return app
 
 
@@ -90,6 +96,12 @@ def _pages() -> gr.Blocks:
         studies.build()
     with demo.route("Rate", "/rate"):
         rate.build()
+    with demo.route("People", "/people"):
+        people.build()
+    with demo.route("Sign in", "/sign-in"):
+        sign_in.build()
+    with demo.route("Join", "/join"):
+        sign_in.build_join()
     return demo
 
 
@@ -97,5 +109,7 @@ def serve(context: Context) -> None:
     """Serve until interrupted."""
     host, port = context.settings.host, context.settings.port
     app = create_app(context)
-    print(f"Subtext is on http://{host}:{port} (data in {context.settings.data}). Stop it with Ctrl+C.")  # noqa: T201
+    first = first_admin(context, is_loopback(host))
+    here = f"Subtext is on http://{host}:{port} (data in {context.settings.data}). Stop it with Ctrl+C."
+    print("\n".join(filter(None, (first, here))), flush=True)  # noqa: T201
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)

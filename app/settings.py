@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ class Settings:
     port: int = 7860
     max_upload_mb: int = 2048
     starter_set: bool = True
+    admin: str = ""
+    admin_password: str = field(default="", repr=False)
 
 
 MEANING: Mapping[str, str] = {
@@ -25,7 +27,9 @@ MEANING: Mapping[str, str] = {
     "host": "address the page is served on; anything but a loopback address shows it to your network",
     "port": "port of the page",
     "max_upload_mb": "largest file that can be dropped on the Data page, in MiB",
-    "starter_set": "load the sample trees into a new database (1 or 0)",
+    "starter_set": "load the sample trees and dialogues into a new database (1 or 0)",
+    "admin": "name of the admin account to make at the first start; without one a local server is for a single user",
+    "admin_password": "password of that account; at least 10 characters",
 }
 
 
@@ -71,4 +75,4 @@ def table() -> str:
 
 
 def _shown(value: object) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
+    return str(int(value)) if isinstance(value, bool) else str(value) or "(none)"

@@ -141,7 +141,7 @@ def start_study(server: Server, name: str) -> list[Rater]:
     while not (state := setup.call("GET", f"/api/imports/{started}"))["done"]:
         time.sleep(0.05)
     raters = [f"{name}-{index}" for index in range(RATERS)]
-    order = {"name": name, "sets": [state["set"]], "raters": raters, "overlap": RATERS}
+    order = {"name": name, "sets": [state["set"]], "raters": raters, "overlap": RATERS, "consent": ""}
     links = setup.call("POST", "/api/studies", order)["links"]
     return [Rater(server, who, link.split("=")[1]) for who, link in links.items()]
 

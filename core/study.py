@@ -33,11 +33,28 @@ class Item(NamedTuple):
     profile: str
 
 
+class Check(NamedTuple):
+    """An attention check: the dialogue is shown up to `turn`, whose answer asks for the rating `level` in so many words."""
+
+    turn: int
+    level: int
+
+
+CHECK_TOLERANCE = 1
+"""How far a rating may be from what a check asked for."""
+
+
+def check_text(level: int) -> str:
+    """What stands in the place of the checked answer."""
+    return f"This is not an answer but a check that answers are read. Please rate it with {level}."
+
+
 class Slot(NamedTuple):
     """One dialogue on a rater's list. `retest` is True where the rater sees it for the second time."""
 
     item: str
     retest: bool
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +66,22 @@ class Plan:
     crossed: bool
 
 
-def plan(items: Sequence[Item], raters: Sequence[str], overlap: int, seed: int, retest: float = 0.0) -> Plan:
+def plan(
+    items: Sequence[Item], raters: Sequence[str], overlap: int, seed: int, retest: float = 0.0, checks: int = 0
+) -> Plan:
     """Give every user profile to `overlap` raters, the least loaded first, and each of them all its dialogues.
 
     On a list the models of a profile are spread out, in an order that turns from profile to profile (a Latin square), and two
     dialogues of one profile never follow each other, unless a rater has one profile only. `retest` is the share of dialogues
-    that come again at the end. Raises ValueError for an overlap that cannot be had or a share outside [0, 0.5].
+    that come again at the end; `checks` attention checks are spread over every list. Raises ValueError for an overlap that
+    cannot be had, a share outside [0, 0.5] or more than 10 checks.
     """
     if not 1 <= overlap <= len(raters):
         raise ValueError(f"{overlap} raters for each profile were asked for, but there are {len(raters)}")
     if not 0 <= retest <= 0.5:
         raise ValueError("the retest share lies between 0 and 0.5")
+    if not 0 <= checks <= 10:
+        raise ValueError("a list has 0 to 10 attention checks")
     if len({item.key for item in items}) != len(items) or len(set(raters)) != len(raters):
         raise ValueError("a dialogue or a rater is listed twice")
     rng = random.Random(seed)
@@ -76,6 +98,8 @@ def plan(items: Sequence[Item], raters: Sequence[str], overlap: int, seed: int, 
             load[rater] += size[profile]
     by_profile = {profile: _columns(items, profile) for profile in profiles}
     lists = {rater: _list(given[rater], by_profile, rng, retest) for rater in order}
+    profile_of = {item.key: item.profile for item in items}
+    lists = {rater: _checked(slots, profile_of, rng, checks) for rater, slots in lists.items()}
     return Plan(lists, tuple(_warnings(items, given)), len({frozenset(_models(items, one)) for one in profiles}) <= 1)
 
 
@@ -102,6 +126,26 @@ def _list(profiles: list[str], columns: Mapping[str, list[str]], rng: random.Ran
     profile_of = {key: profile for profile in visits for key in columns[profile]}
     repeated = _spread(rng.sample(early, min(again, len(early))), profile_of, keys[-1:])
     return (*(Slot(key, False) for key in keys), *(Slot(key, True) for key in repeated))
+
+
+def order_of(items: Sequence[Item], seed: int) -> tuple[Slot, ...]:
+    """A list of all these dialogues for one rater, as `plan` would order them."""
+    rng = random.Random(seed)
+    profiles = sorted({item.profile for item in items})
+    return _list(profiles, {profile: _columns(items, profile) for profile in profiles}, rng, 0.0)
+
+
+def _checked(
+    slots: tuple[Slot, ...], profile_of: Mapping[str, str], rng: random.Random, checks: int
+) -> tuple[Slot, ...]:
+    """The slots with attention checks spread among them, away from dialogues of the same profile where that can be."""
+    found = list(slots)
+    for number in range(checks if slots else 0):
+        place = max(1, round((number + rng.uniform(0.3, 0.9)) * len(slots) / checks) + number)
+        near = {profile_of[one.item] for one in found[max(0, place - 1) : place + 1]}
+        base = [slot for slot in slots if profile_of[slot.item] not in near] or list(slots)
+        found.insert(place, Slot(rng.choice(base).item, False, Check(rng.randint(2, 4), rng.choice((1, 5)))))
+    return tuple(found)
 
 
 def _spread(keys: list[str], profile_of: Mapping[str, str], before: list[str]) -> list[str]:
@@ -140,7 +184,7 @@ class Cost(NamedTuple):
 def cost(made: Plan, turns: Mapping[str, int], seconds_per_turn: float = SECONDS_PER_TURN) -> Cost:
     """The cost of a plan; `turns` is the number of assistant turns of each dialogue."""
     slots = [slot for slots in made.lists.values() for slot in slots]
-    rated = sum(turns[slot.item] for slot in slots)
+    rated = sum(min(turns[slot.item], slot.check.turn if slot.check else turns[slot.item]) for slot in slots)
     return Cost(len(slots), rated, rated * seconds_per_turn / 60)
 
 
@@ -153,7 +197,7 @@ VENDOR_WORDS = (
 
 
 class Leak(NamedTuple):
-    """A name found in a dialogue: in which item and turn (from 1), on whose side, the words and where they stand."""
+    """A name found in a dialogue: item, turn (from 1; 0 is the profile), whose side, the words and where they stand."""
 
     item: str
     turn: int
@@ -162,10 +206,11 @@ class Leak(NamedTuple):
     start: int
 
 
-def leaks(item: str, texts: Iterable[tuple[str, str]], models: Iterable[str]) -> list[Leak]:
-    """Names of models or vendors in a dialogue's (user, assistant) texts, whole words, case ignored."""
+def leaks(item: str, profile: str, texts: Iterable[tuple[str, str]], models: Iterable[str]) -> list[Leak]:
+    """Names of models or vendors in a profile and a dialogue's (user, assistant) texts, whole words, case ignored."""
     pattern = _names(models)
-    return [
+    about = [Leak(item, 0, "profile", match.group(), match.start()) for match in pattern.finditer(profile)]
+    return about + [
         Leak(item, turn, side, match.group(), match.start())
         for turn, pair in enumerate(texts, 1)
         for side, text in zip(("user", "assistant"), pair, strict=True)

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from core.agreement import alpha, alpha_interval, icc, quadratic_kappa, straight_lining, why_undefined
 from core.bootstrap import Dialogue, Report, report
+from core.study import CHECK_TOLERANCE
 
 Floats = NDArray[np.float64]
 SEED = 20
 
 
 class Row(NamedTuple):
-    """One value that holds: 1-5, or 0 where the rater could not rate the turn."""
+    """One value that holds: 1-5, or 0 where the rater could not rate the turn. `check` is True on every turn of a dialogue
+    that checks attention; `asked` is the rating it asked for, on the turn that asked."""
 
     rater: str
     item: str
@@ -27,6 +29,8 @@ class Row(NamedTuple):
     value: int
     retest: bool
     active_ms: int
+    check: bool = False
+    asked: int | None = None
 
 
 class Agreement(NamedTuple):
@@ -47,7 +51,8 @@ class Agreement(NamedTuple):
 
 class Card(NamedTuple):
     """One rater. `bias`: mean difference to the other raters' mean on the same turns; `repeat`: share of retested turns
-    within one point of the first time, NaN without retests; `seconds`: median active seconds a turn."""
+    within one point of the first time, NaN without retests; `seconds`: median active seconds a turn; `checks_failed` of
+    `checks` attention checks answered more than a point away from what they asked for."""
 
     rater: str
     ratings: int
@@ -58,28 +63,38 @@ class Card(NamedTuple):
     repeat: float
     seconds: float
     longest_run: int
+    checks: int
+    checks_failed: int
 
 
 class StudyReport(NamedTuple):
-    """Everything the report page shows."""
+    """Everything the report page shows. `uneven` counts the user profiles whose models were not rated by the same people."""
 
     figures: Report
     fives: dict[str, float]
     agreement: Agreement
     cards: list[Card]
     ratings: int
+    uneven: int
 
 
 def study_report(rows: Sequence[Row], draws: int = 2000) -> StudyReport:
     """The report over these rows. Empty rows give an empty report."""
-    first = [row for row in rows if not row.retest and row.value > 0]
+    first = [row for row in rows if not row.retest and not row.check and row.value > 0]
     values: dict[str, list[int]] = {}
     for row in first:
         values.setdefault(row.model, []).append(row.value)
     fives = {model: given.count(5) / len(given) for model, given in sorted(values.items())}
-    return StudyReport(
-        report(_dialogues(first), SEED, draws), fives, _agreement(first), _cards(rows, first), len(first)
-    )
+    figures = report(_dialogues(first), SEED, draws)
+    return StudyReport(figures, fives, _agreement(first), _cards(rows, first), len(first), _uneven(first))
+
+
+def _uneven(rows: Sequence[Row]) -> int:
+    seen: dict[str, dict[str, set[str]]] = {}
+    for row in rows:
+        seen.setdefault(row.profile, {}).setdefault(row.model, set()).add(row.rater)
+    models = {row.model for row in rows}
+    return sum(len(given) < len(models) or len(set(map(frozenset, given.values()))) > 1 for given in seen.values())
 
 
 def _dialogues(rows: Sequence[Row]) -> list[Dialogue]:
@@ -153,18 +168,21 @@ def _cards(rows: Sequence[Row], first: Sequence[Row]) -> list[Card]:
             if row.rater == rater and row.retest and row.value > 0 and (row.item, row.turn) in before
         ]
         same = [abs(row.value - before[row.item, row.turn]) <= 1 for row in again]
-        times = [row.active_ms / 1000 for row in rows if row.rater == rater and row.active_ms > 0]
+        times = [row.active_ms / 1000 for row in rows if row.rater == rater and row.active_ms > 0 and not row.check]
+        asked = [(row.value, row.asked) for row in rows if row.rater == rater and row.asked is not None]
         cards.append(
             Card(
                 rater,
                 len(own),
-                sum(1 for row in rows if row.rater == rater and row.value == 0),
+                sum(1 for row in rows if row.rater == rater and row.value == 0 and not row.check),
                 _mean(values),
                 float(values.std(ddof=1)) if values.size > 1 else float("nan"),
                 float(np.mean(gaps)) if gaps else float("nan"),
                 float(np.mean(same)) if same else float("nan"),
                 float(np.median(times)) if times else float("nan"),
                 straight_lining(values),
+                len(asked),
+                sum(abs(value - level) > CHECK_TOLERANCE for value, level in asked),
             )
         )
     return cards

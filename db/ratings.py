@@ -1,6 +1,7 @@
 """A rater at work: the next dialogue, the lease of a tab, saving acts. Blind: nothing here returns a model or a source.
 
-Every call names the rater by the secret of the link; a token of another rater is as unknown as one that never was.
+Every call names the rater by the digest of the link's secret (`key`); a token of another rater is as unknown as one that
+never was.
 """
 
 import json
@@ -12,7 +13,6 @@ from sqlalchemy import Connection, Row, text
 
 from core.study import DIMENSION, Event, current, next_turn
 from db.engine import Database
-from db.studies import digest
 
 LEASE = timedelta(minutes=2)
 """How long a dialogue stays with the tab that opened it after its last sign of life."""
@@ -25,7 +25,7 @@ ACTIVE_LIMIT_MS = 600_000
 class Refusal(NamedTuple):
     """Why nothing was stored, in words for the rater. `code` is for the page: retrying helps only with `held`."""
 
-    code: Literal["unknown", "closed", "held", "invalid"]
+    code: Literal["unknown", "closed", "held", "invalid", "consent"]
     text: str
 
 
@@ -61,60 +61,96 @@ class Sheet(NamedTuple):
     done: int
     submitted: bool
     guideline: str
+    guideline_version: str
     consent: str
+    withdrawal: str
     held_elsewhere: bool
 
 
+class Welcome(NamedTuple):
+    """What a rater reads before the first dialogue: the consent text, what becomes of the ratings of somebody who leaves, the
+    guideline, and how much there is to do."""
+
+    consent: str
+    withdrawal: str
+    guideline: str
+    places: int
+    turns: int
+
+
 _MINE = """
-SELECT a.id, a.token, a.position, a.holder, a.held_until, a.submitted_at, i.profile, i.turns, s.status, s.guideline, s.consent,
-       s.guideline_version, s.progressive, r.id AS rater_id
+SELECT a.id, a.token, a.position, a.holder, a.held_until, a.submitted_at, a.reclaimed_at, i.profile, i.turns, s.status,
+       s.guideline, s.consent, s.withdrawal, s.guideline_version, s.progressive, r.id AS rater_id, r.consented_at
 FROM rater r JOIN study s ON s.id = r.study_id JOIN assignment a ON a.rater_id = r.id JOIN study_item i ON i.id = a.item_id
-WHERE r.secret_digest = :digest AND r.withdrawn_at IS NULL
+WHERE r.secret_digest = :key AND r.withdrawn_at IS NULL
 """
 _FIRST = """
 SELECT a.token FROM rater r JOIN assignment a ON a.rater_id = r.id
-WHERE r.secret_digest = :digest AND r.withdrawn_at IS NULL ORDER BY a.submitted_at IS NOT NULL, a.position LIMIT 1
+WHERE r.secret_digest = :key AND r.withdrawn_at IS NULL AND a.reclaimed_at IS NULL
+ORDER BY a.submitted_at IS NOT NULL, a.position LIMIT 1
 """
-_PLACES = "SELECT count(*), count(submitted_at) FROM assignment WHERE rater_id = ?"
+_PLACES = """
+SELECT count(*), count(submitted_at), coalesce(sum(position <= ?), 0) FROM assignment WHERE rater_id = ? AND reclaimed_at IS NULL
+"""
+_WELCOME = """
+SELECT s.consent, s.withdrawal, s.guideline, count(a.id), sum(json_array_length(i.turns))
+FROM rater r JOIN study s ON s.id = r.study_id JOIN assignment a ON a.rater_id = r.id JOIN study_item i ON i.id = a.item_id
+WHERE r.id = ? AND a.reclaimed_at IS NULL
+"""
 _ADD = """
 INSERT INTO rating_event
     (assignment_id, turn, dimension, sequence, value, flagged, note, active_ms, guideline_version, client_id, at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_UNKNOWN = Refusal("unknown", "This link or dialogue is not known. Ask whoever invited you for a new link.")
+UNKNOWN = Refusal("unknown", "This link or dialogue is not known. Ask whoever invited you for a new link.")
 _CLOSED = Refusal("closed", "This study is closed. Thank you; your ratings up to now are kept.")
+_MOVED = Refusal("unknown", "This dialogue was given to somebody else meanwhile. Reload the page for the next one.")
+_CONSENT = Refusal("consent", "Read and accept the consent text before you rate: reload the page.")
 _HELD = Refusal("held", "This dialogue is open in another tab or window. Go on there, or take it over here.")
 
 
-def sheet(database: Database, secret: str, token: str = "", holder: str = "", now: str = "") -> Sheet | Refusal:
-    """The dialogue of a token, or without one the first that is not submitted (the first one when all are submitted)."""
+def sheet(database: Database, key: str, token: str = "", holder: str = "", now: str = "") -> Sheet | Welcome | Refusal:
+    """The dialogue of a token, or without one the first that is not submitted (the first one when all are submitted).
+
+    Before the rater has consented it is the welcome, where the study has a consent text.
+    """
     with database.read() as connection:
         if not token:
-            token = connection.execute(text(_FIRST), {"digest": digest(secret)}).scalar() or ""
-        row = _mine(connection, secret, token)
+            token = connection.execute(text(_FIRST), {"key": key}).scalar() or ""
+        row = _mine(connection, key, token)
         if isinstance(row, Refusal):
             return row
+        if row.consent and row.consented_at is None:
+            return Welcome(*connection.exec_driver_sql(_WELCOME, (row.rater_id,)).one())
         held = bool(row.holder and row.holder != holder and row.held_until > now)
         return _sheet(connection, row, _events(connection, row.id), row.submitted_at is not None, held)
 
 
 def _sheet(connection: Connection, row: Row[Any], events: Sequence[Event], submitted: bool, held: bool) -> Sheet:
-    places, done = connection.exec_driver_sql(_PLACES, (row.rater_id,)).one()
+    places, done, place = connection.exec_driver_sql(_PLACES, (row.position, row.rater_id)).one()
     values, turns = current(events), [(one[0], one[1]) for one in _turns(row)]
     shown = len(turns)
     if row.progressive and row.status == "running":
         shown = next_turn(values, len(turns)) or len(turns)
-    place = row.position + 1
-    texts = (row.guideline, row.consent)
+    texts = (row.guideline, row.guideline_version, row.consent, row.withdrawal)
     return Sheet(
         row.token, row.profile, turns[:shown], len(turns), values, place, places, done, submitted, *texts, held
     )
 
 
-def hold(database: Database, secret: str, token: str, holder: str, now: str, take_over: bool = False) -> Refusal | None:
+def consent(database: Database, key: str, now: str) -> Refusal | None:
+    """Record that a rater read and accepted the consent text; once is enough."""
+    update = (
+        "UPDATE rater SET consented_at = coalesce(consented_at, ?) WHERE secret_digest = ? AND withdrawn_at IS NULL"
+    )
+    with database.write() as connection:
+        return None if connection.exec_driver_sql(update, (now, key)).rowcount == 1 else UNKNOWN
+
+
+def hold(database: Database, key: str, token: str, holder: str, now: str, take_over: bool = False) -> Refusal | None:
     """Take or renew the lease of a dialogue for a tab. Refused while another tab has it, unless it is taken over."""
     with database.write() as connection:
-        row = _mine(connection, secret, token)
+        row = _mine(connection, key, token)
         if isinstance(row, Refusal):
             return row
         if not take_over and row.holder not in ("", holder) and row.held_until > now:
@@ -138,11 +174,11 @@ class Answer(NamedTuple):
     sheet: Sheet
 
 
-def save(database: Database, secret: str, token: str, holder: str, acts: Sequence[Act], now: str) -> Answer | Refusal:
+def save(database: Database, key: str, token: str, holder: str, acts: Sequence[Act], now: str) -> Answer | Refusal:
     """Store acts in their order, all or none. An act that was stored before is acknowledged again and not doubled."""
     try:
         with database.write() as connection:
-            return _save(connection, _mine(connection, secret, token), holder, acts, now)
+            return _save(connection, _mine(connection, key, token), holder, acts, now)
     except _Refused as stop:
         return stop.refusal
 
@@ -152,6 +188,8 @@ def _save(connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Se
         raise _Refused(row)
     if row.status != "running":
         raise _Refused(_CLOSED)
+    if row.consent and row.consented_at is None:
+        raise _Refused(_CONSENT)
     if row.holder not in ("", holder) and row.held_until > now:
         raise _Refused(_HELD)
     events = _events(connection, row.id)
@@ -161,9 +199,11 @@ def _save(connection: Connection, row: Row[Any] | Refusal, holder: str, acts: Se
     return Answer(saved, _sheet(connection, row, events, complete, False))
 
 
-def _mine(connection: Connection, secret: str, token: str) -> Row[Any] | Refusal:
-    values = {"digest": digest(secret), "token": token}
-    return connection.execute(text(f"{_MINE} AND a.token = :token"), values).first() or _UNKNOWN
+def _mine(connection: Connection, key: str, token: str) -> Row[Any] | Refusal:
+    row = connection.execute(text(f"{_MINE} AND a.token = :token"), {"key": key, "token": token}).first()
+    if row is None:
+        return UNKNOWN
+    return row if row.reclaimed_at is None else _MOVED
 
 
 def _turns(row: Row[Any]) -> list[list[str]]:
@@ -180,7 +220,7 @@ def _stored(connection: Connection, assignment_id: int, client_id: str) -> Saved
     query = "SELECT assignment_id, turn, sequence FROM rating_event WHERE client_id = ?"
     row = connection.exec_driver_sql(query, (client_id,)).first()
     if row is not None and row.assignment_id != assignment_id:
-        raise _Refused(_UNKNOWN)
+        raise _Refused(UNKNOWN)
     return None if row is None else Saved(client_id, row.turn, row.sequence)
 
 

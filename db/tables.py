@@ -171,6 +171,8 @@ class StudyRow(SQLModel, table=True):
     retest: float
     progressive: bool
     created_at: str
+    withdrawal: str = Field(default="removed", sa_column_kwargs={"server_default": "removed"})
+    checks: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class StudyItemRow(SQLModel, table=True):
@@ -185,10 +187,12 @@ class StudyItemRow(SQLModel, table=True):
     profile_key: str
     profile: str
     turns: Any = Field(sa_column=Column(JSON, nullable=False))
+    check_turn: int | None
+    check_level: int | None
 
 
 class RaterRow(SQLModel, table=True):
-    """A rater in a study. Only a digest of the link's secret is kept."""
+    """A rater in a study. Only a digest of the link's secret is kept; `person_id` is the account of the same name, if any."""
 
     __tablename__: ClassVar[Any] = "rater"
     __table_args__ = (UniqueConstraint("study_id", "name"), {"sqlite_autoincrement": True})
@@ -198,10 +202,12 @@ class RaterRow(SQLModel, table=True):
     secret_digest: str = Field(unique=True)
     consented_at: str | None
     withdrawn_at: str | None
+    person_id: int | None = Field(default=None, foreign_key="person.id", index=True)
 
 
 class AssignmentRow(SQLModel, table=True):
-    """One dialogue on a rater's list. `token` is all that the rater's browser learns of it; `holder` is the tab that has it."""
+    """One dialogue on a rater's list. `token` is all that the rater's browser learns of it; `holder` is the tab that has it.
+    Reclaimed work belongs to another rater now; its ratings stay stored and count no more."""
 
     __tablename__: ClassVar[Any] = "assignment"
     __table_args__ = (UniqueConstraint("rater_id", "position"),)
@@ -214,6 +220,7 @@ class AssignmentRow(SQLModel, table=True):
     holder: str
     held_until: str
     submitted_at: str | None
+    reclaimed_at: str | None = None
 
 
 class RatingEventRow(SQLModel, table=True):
@@ -243,3 +250,53 @@ class StudyActRow(SQLModel, table=True):
     study_id: int = Field(foreign_key="study.id", ondelete="CASCADE", index=True)
     at: str
     what: str
+    who: str = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class GuidelineRow(SQLModel, table=True):
+    """A version of a study's guideline and when it began to hold; `version` is the start of the text's digest."""
+
+    __tablename__: ClassVar[Any] = "guideline"
+    id: int | None = Field(default=None, primary_key=True)
+    study_id: int = Field(foreign_key="study.id", ondelete="CASCADE", index=True)
+    version: str
+    text: str
+    at: str
+
+
+class PersonRow(SQLModel, table=True):
+    """An account. `password` is an Argon2 hash; `name_key` the name without case, so that two names cannot look alike."""
+
+    __tablename__: ClassVar[Any] = "person"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    name_key: str = Field(unique=True)
+    password: str
+    role: str
+    created_at: str
+    disabled: bool
+    failures: int
+    locked_until: str
+
+
+class SessionRow(SQLModel, table=True):
+    """A signed-in browser, by the digest of its cookie."""
+
+    __tablename__: ClassVar[Any] = "session"
+    digest: str = Field(primary_key=True)
+    person_id: int = Field(foreign_key="person.id", ondelete="CASCADE", index=True)
+    created_at: str
+    expires_at: str
+
+
+class InvitationRow(SQLModel, table=True):
+    """A link that makes one account; deleted when it is used."""
+
+    __tablename__: ClassVar[Any] = "invitation"
+    digest: str = Field(primary_key=True)
+    role: str
+    name: str
+    invited_by: str
+    created_at: str
+    expires_at: str

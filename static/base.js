@@ -37,6 +37,7 @@
     }
     const data = await answer.json().catch(() => ({}));
     if (answer.ok) return data;
+    if (answer.status === 401) location.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
     const detail = typeof data.detail === "string" ? data.detail : null;
     throw new Error(data.error || detail || `The server answered ${answer.status}.`);
   };
@@ -109,6 +110,23 @@
     Subtext.dialog("Keys", el("table", { class: "st-keys" }, el("tbody", {}, rows)));
   };
 
+  const ROLES = ["visitor", "annotator", "researcher", "admin"];
+  // Who is signed in: the header says so, and links that lead nowhere for this role are left out.
+  const showSession = async (element) => {
+    const box = element.querySelector("#st-mode");
+    if (!box) return;
+    const { el } = Subtext;
+    const who = await (await fetch("/api/session")).json();
+    for (const link of element.querySelectorAll("nav a[data-role]")) link.hidden = ROLES.indexOf(who.role) < ROLES.indexOf(link.dataset.role);
+    if (who.single) {
+      box.textContent = "single user";
+      box.title = "Served on this machine only, without accounts: whoever uses it may do everything. The People page adds accounts.";
+      return;
+    }
+    const out = el("button", { class: "st-button st-quiet", id: "st-sign-out", type: "button", onclick: async () => { await fetch("/api/session", { method: "DELETE" }); location.href = "/sign-in"; } }, "Sign out");
+    box.replaceChildren(el("span", { title: `role: ${who.role}` }, who.name || ""), out);
+  };
+
   // Called once by every page: wires the header and says when the page is ready.
   Subtext.page = async (element, title, fill) => {
     document.title = `${title} · Subtext`;
@@ -119,7 +137,7 @@
     });
     Subtext.keys({ "?": ["show this list", showKeys] });
     element.querySelector("#st-keys").addEventListener("click", showKeys);
-    await Subtext.guarded(fill)();
+    await Promise.all([Subtext.guarded(fill)(), Subtext.guarded(showSession)(element)]);
     element.querySelector(".st-page").dataset.ready = "true";
   };
 })();

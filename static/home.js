@@ -2,6 +2,8 @@
 Subtext.home = (element) => Subtext.page(element, "Home", async () => {
   const { el, api, many, ago, score } = Subtext;
   const find = (id) => element.querySelector(`#${id}`);
+  const mine = await api("/api/mine");
+  if (!["researcher", "admin"].includes(mine.role)) return Subtext.ownStudies(element, mine);
   const { totals, recent, imports } = await api("/api/home");
 
   const counts = [[totals.sets, "set"], [totals.scenarios, "scenario"], [totals.trees, "tree"], [totals.nodes, "node"], [totals.paths, "path"], [totals.records, "record"]];
@@ -39,3 +41,13 @@ Subtext.home = (element) => Subtext.page(element, "Home", async () => {
   ];
   find("st-recent").append(...(events.length ? events : [el("li", { class: "st-dim" }, "Nothing yet.")]));
 });
+
+// Home of people who rate: their studies, and nothing of the data.
+Subtext.ownStudies = (element, mine) => {
+  const { el, many } = Subtext;
+  const rows = mine.studies.map((study) => el("li", {},
+    el("a", { href: `/rate?study=${study.study_id}`, class: "st-button st-primary" }, study.done < study.dialogues && study.status === "running" ? "Go on rating" : "Look at it"),
+    el("span", {}, ` ${study.done} of ${many(study.dialogues, "dialogue")} done${study.status === "running" ? "" : "; closed"}`)));
+  Subtext.fill(element.querySelector("#st-body"), el("h1", {}, `Welcome, ${mine.name}`),
+    el("section", { class: "st-card" }, el("h2", {}, "Your studies"), rows.length ? el("ul", { class: "st-next" }, rows) : el("p", { class: "st-dim" }, mine.role === "visitor" ? "A visitor's account rates nothing. Ask an admin for another role." : "No study is waiting for you. A researcher adds you by the name of your account.")));
+};

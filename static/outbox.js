@@ -1,5 +1,5 @@
 // The outbox: what a rater did and the server has not acknowledged yet. Kept in localStorage, sent in order, one batch in flight.
-Subtext.outbox = (key, { sent, refused, state }) => {
+Subtext.outbox = (key, who, { sent, refused, state }) => {
   const slot = `subtext-outbox-${key}`;
   const read = () => { try { return JSON.parse(localStorage.getItem(slot)) || []; } catch { return []; } };
   const write = (items) => localStorage.setItem(slot, JSON.stringify(items));
@@ -16,7 +16,7 @@ Subtext.outbox = (key, { sent, refused, state }) => {
     let answer = null, data = {};
     try {
       answer = await fetch("/api/rate/acts", {
-        method: "POST", headers: { "content-type": "application/json", "x-rater-key": key },
+        method: "POST", headers: { "content-type": "application/json", ...who },
         body: JSON.stringify({ token, holder: Subtext.holder(), acts: batch.map((item) => item.act) }),
       });
       data = await answer.json();
@@ -29,7 +29,7 @@ Subtext.outbox = (key, { sent, refused, state }) => {
       state(read().length ? "saving" : "saved", batch);
       sent(batch, data.sheet);
       pump();
-    } else if (answer && (answer.status === 404 || answer.status === 409 || answer.status === 422)) {
+    } else if (answer && (answer.status === 404 || answer.status === 409 || answer.status === 422 || answer.status === 428)) {
       const gone = new Set(batch.map((item) => item.act.client_id)); // will never be taken: say so, do not try for ever
       write(read().filter((item) => !gone.has(item.act.client_id)));
       refused(data, batch);

@@ -2,15 +2,18 @@
 Subtext.rate = (element) => Subtext.page(element, "Rate", async () => {
   const { el, many, fill } = Subtext;
   const box = element.querySelector("#st-rate");
-  const key = new URLSearchParams(location.search).get("key") || "";
+  const asked = new URLSearchParams(location.search), study = asked.get("study") || "";
+  const key = asked.get("key") || (study && `study-${study}`);
+  const who = asked.get("key") ? { "x-rater-key": asked.get("key") } : { "x-rater-study": study };
   const trail = `subtext-trail-${key}`; // what can be undone, across dialogues: [{token, turn, before}]
   const IDLE = 30000;
-  let sheet = null, focus = 1, values = {}, flags = {}, notes = {}, marks = {}, spent = {}, busy = Date.now(), last = Date.now(), held = false, moving = 0;
+  let sheet = null, focus = 1, values = {}, flags = {}, notes = {}, marks = {}, spent = {}, busy = Date.now(), last = Date.now(), held = false, moving = 0, seen = "";
 
   const call = async (path, body) => {
-    const answer = await fetch(path, { method: body ? "POST" : "GET", headers: { "content-type": "application/json", "x-rater-key": key }, body: body ? JSON.stringify(body) : undefined });
+    const answer = await fetch(path, { method: body ? "POST" : "GET", headers: { "content-type": "application/json", ...who }, body: body ? JSON.stringify(body) : undefined });
     const data = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw Object.assign(new Error(data.error || `The server answered ${answer.status}.`), { code: data.code });
+    if (answer.status === 401) location.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+    if (!answer.ok) throw Object.assign(new Error(data.error || data.detail || `The server answered ${answer.status}.`), { code: data.code });
     return data;
   };
   const message = (title, text, ...more) => fill(box, el("section", { class: "st-card st-end" }, el("h2", {}, title), el("p", {}, text), ...more));
@@ -23,7 +26,7 @@ Subtext.rate = (element) => Subtext.page(element, "Rate", async () => {
     last = now;
   }, 1000);
 
-  const outbox = Subtext.outbox(key, {
+  const outbox = Subtext.outbox(key, who, {
     sent: (batch, next) => {
       for (const item of batch) if (sheet && item.token === sheet.token) marks[item.act.turn] = "saved";
       held = false;
@@ -46,9 +49,25 @@ Subtext.rate = (element) => Subtext.page(element, "Rate", async () => {
     draw();
   };
   const firstOpen = () => { for (let turn = 1; turn <= sheet.turn_count; turn += 1) if (values[turn] === undefined) return turn; return null; };
+  // Before the first dialogue: what the rater agrees to.
+  const welcome = (found) => {
+    const minutes = Math.max(1, Math.round((found.turns * 14) / 60));
+    const agree = el("button", { class: "st-button st-primary", id: "st-agree", type: "button", onclick: Subtext.guarded(async () => { await call("/api/rate/consent", { confirm: "yes" }); await load(); }) }, "I agree, begin");
+    message("Before you begin", `${many(found.places, "dialogue")} with ${many(found.turns, "answer")} to rate, about ${minutes} minutes in all. You may stop at any time and go on later with the same link.`,
+      el("h3", {}, "What happens with your ratings"), el("p", { class: "st-verbatim" }, found.consent), el("p", {}, leaving(found.withdrawal)),
+      el("h3", {}, "How to rate"), el("p", { class: "st-verbatim" }, found.guideline), agree);
+  };
+  const leaving = (withdrawal) => (withdrawal === "kept" ? "If you leave the study later, your ratings stay, without your name and your notes." : "If you leave the study later, your ratings are deleted.");
+  const leave = () => {
+    const dialog = Subtext.dialog("Leave the study", el("p", {}, leaving(sheet.withdrawal), " This cannot be taken back."),
+      el("button", { class: "st-button st-bad", id: "st-leave", type: "button", onclick: Subtext.guarded(async () => { await call("/api/rate/withdraw", { confirm: "yes" }); dialog.close(); sheet = null; message("You left the study", "It was done as the consent text said. You may close this page."); }) }, "Leave the study"));
+  };
   const load = async (token) => {
     clearTimeout(moving);
     const next = await call(`/api/rate/sheet?holder=${encodeURIComponent(Subtext.holder())}${token ? `&token=${encodeURIComponent(token)}` : ""}`);
+    if (next.welcome) return welcome(next.welcome);
+    if (seen && seen !== next.guideline_version) Subtext.toast("The guideline was changed. Please read it again beside the dialogue.");
+    seen = next.guideline_version;
     take(next, false);
     if (!next.held_elsewhere && !next.submitted) await call("/api/rate/hold", { token: next.token, holder: Subtext.holder() }).catch(() => {});
   };
@@ -125,7 +144,7 @@ Subtext.rate = (element) => Subtext.page(element, "Rate", async () => {
         el("p", { class: "st-dim" }, `Dialogue ${sheet.place} of ${sheet.places}`), el("progress", { max: sheet.places * sheet.turn_count, value: sheet.done * sheet.turn_count + (sheet.submitted ? 0 : rated), "aria-label": "How far you are" }),
         el("h2", {}, "The user"), el("p", { class: "st-verbatim" }, sheet.profile),
         el("details", { open: true }, el("summary", {}, "How to rate"), el("p", { class: "st-verbatim st-guideline" }, sheet.guideline)),
-        el("details", {}, el("summary", {}, "What happens with your ratings"), el("p", { class: "st-verbatim st-guideline" }, sheet.consent)),
+        el("details", {}, el("summary", {}, "What happens with your ratings"), el("p", { class: "st-verbatim st-guideline" }, sheet.consent), el("p", {}, leaving(sheet.withdrawal)), el("button", { class: "st-button", type: "button", onclick: leave }, "Leave the study…")),
         el("p", { class: "st-dim" }, el("kbd", {}, "1"), "–", el("kbd", {}, "5"), " rate, ", el("kbd", {}, "0"), " cannot, ", el("kbd", {}, "u"), " undo, ", el("kbd", {}, "?"), " all keys")),
       el("section", { class: "st-dialogue", "aria-label": "Dialogue" },
         held ? el("p", { class: "st-warning", role: "alert" }, "This dialogue is open in another tab or window. ", el("button", { class: "st-button", type: "button", onclick: Subtext.guarded(async () => { take(await call("/api/rate/hold", { token: sheet.token, holder: Subtext.holder(), take_over: true }), true); outbox.pump(); }) }, "Rate here instead")) : null,

@@ -1,5 +1,5 @@
 // The report of a study: curves of AL(k), the table of the paper's layout, differences, agreement, rater cards.
-Subtext.studyReport = (data, { paper, leave }) => {
+Subtext.studyReport = (data, { paper, leave, open }) => {
   const { el, many } = Subtext;
   const num = (value, digits = 2) => (value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−"));
   const small = (p) => (p === null ? "–" : p < 0.001 ? "< 0.001" : num(p, 3));
@@ -23,15 +23,17 @@ Subtext.studyReport = (data, { paper, leave }) => {
 
   const turns = Math.max(...data.figures.map((row) => row.al.length));
   const head = ["Model", ...[...Array(turns).keys()].map((turn) => `k=${turn + 1}`), "Average"];
-  const own = data.figures.map((row) => [row.model, ...row.al.map((value) => num(value)), span(row.avg)]);
+  const cell = (row, turn, content) => (open && content !== "–" ? el("button", { class: "st-cell", type: "button", title: `The dialogues behind this: ${row.model}${turn ? `, turn ${turn}` : ""}`, onclick: () => open(row.model, turn) }, content) : content);
+  const own = data.figures.map((row) => [row.model, ...row.al.map((value, index) => cell(row, index + 1, num(value))), cell(row, 0, span(row.avg))]);
   const printed = turns === 10 ? Object.entries(paper).map(([model, [levels, average]]) => [el("span", { class: "st-dim" }, `${model} (paper)`), ...levels.map((value) => num(value, 1)), num(average)]) : [];
   const agreement = data.agreement;
   const others = [...new Set(data.cards.map((card) => card.rater))];
-  const choose = (name, label, options) => { const choice = el("select", { "aria-label": label, onchange: () => leave(name, choice.value) }, el("option", { value: "" }, `${label}: nobody`), options.map((value) => el("option", { value, selected: value === data.without[name] }, value))); return choice; };
+  const choose = (name, label, options, shown = {}) => { const choice = el("select", { "aria-label": label, onchange: () => leave(name, choice.value) }, el("option", { value: "" }, `${label}: nobody`), options.map((value) => el("option", { value, selected: value === data.without[name] }, shown[value] || value))); return choice; };
 
   return el("div", { class: "st-report" },
     data.crossed ? null : el("p", { class: "st-warning", role: "alert" }, "Not every model was rated on every user profile. Differences between such models mislead: in simulated studies two thirds of the differences found this way were none."),
-    el("div", { class: "st-actions" }, el("span", { class: "st-dim" }, "What if we leave out"), choose("rater", "a rater", others), choose("model", "a model", data.models)),
+    data.uneven ? el("p", { class: "st-warning" }, `In ${data.uneven} of ${many(Object.keys(data.profiles).length, "user profile")} the models were not all rated by the same people (yet): there a difference between models is also one between raters.`) : null,
+    el("div", { class: "st-actions" }, el("span", { class: "st-dim" }, "What if we leave out"), choose("rater", "a rater", others), choose("profile", "a user profile", Object.keys(data.profiles), data.profiles), choose("model", "a model", data.models)),
     curves(), el("h3", {}, "Alignment level by turn (layout of the paper's table 2)"), table(head, [...own, ...printed], "Alignment level by turn"),
     el("h3", {}, "Improvement over the turns"),
     table(["Model", "IR (slope a turn)", "N-IR", "N-IR of a flat model", "R²", "share of 5s", "dialogues a turn"],
@@ -48,6 +50,30 @@ Subtext.studyReport = (data, { paper, leave }) => {
     ], "Agreement"),
     el("p", { class: "st-dim" }, "Single turns look noisy where means of dialogues are reliable: read both lines."),
     el("h3", {}, "Raters"),
-    table(["Rater", "ratings", "cannot rate", "mean", "spread", "bias", "same again (±1)", "seconds a turn", "longest run"], data.cards.map((card) => [card.rater, card.ratings, card.cannot, num(card.mean), num(card.spread), num(card.bias), card.repeat === null ? "–" : `${(100 * card.repeat).toFixed(0)} %`, num(card.seconds, 1), card.longest_run]), "Raters"),
-    el("p", { class: "st-dim" }, `${many(data.ratings, "rating")}, guideline ${data.study.guideline_version}. ${data.acts.map((act) => `${act.what} ${act.at.slice(0, 16).replace("T", " ")}`).join("; ")}.`));
+    table(["Rater", "ratings", "cannot rate", "mean", "spread", "bias", "same again (±1)", "seconds a turn", "longest run", "checks failed"], data.cards.map((card) => [card.rater, card.ratings, card.cannot, num(card.mean), num(card.spread), num(card.bias), card.repeat === null ? "–" : `${(100 * card.repeat).toFixed(0)} %`, num(card.seconds, 1), card.longest_run, card.checks ? `${card.checks_failed} of ${card.checks}` : "–"]), "Raters"),
+    el("p", { class: "st-dim" }, `${many(data.ratings, "rating")}. `, (data.acts || []).map((act) => `${act.what} ${act.at.slice(0, 16).replace("T", " ")}${act.who ? ` by ${act.who}` : ""}`).join("; ")));
 };
+
+// The dialogues behind a cell of the report, lowest first, a page at a time.
+Subtext.behind = Subtext.guarded(async (study, model, turn, without) => {
+  const { el, api, many, guarded } = Subtext;
+  const box = el("div", { class: "st-behind" }), more = el("button", { class: "st-button", type: "button" }, "More");
+  let offset = 0;
+  const rated = (given) => el("span", { class: "st-tag", title: given.note || null }, `${given.rater} ${given.value || "cannot"}${given.retest ? " (again)" : ""}${given.flagged ? " ⚑" : ""}${given.note ? " ✎" : ""}`);
+  const shown = (dialogue) => el("details", { class: "st-set" }, el("summary", {}, el("b", {}, dialogue.mean === null ? "–" : dialogue.mean.toFixed(2)), ` ${dialogue.profile.slice(0, 90)}`),
+    el("p", { class: "st-verbatim" }, dialogue.profile),
+    dialogue.turns.map((pair, index) => el("article", { class: `st-exchange ${index + 1 === turn ? "st-current" : ""}` },
+      el("p", { class: "st-verbatim" }, el("b", {}, "User: "), pair[0]), el("p", { class: "st-verbatim" }, el("b", {}, `Answer ${index + 1}: `), pair[1]),
+      el("p", {}, dialogue.ratings.filter((given) => given.turn === index + 1).map(rated)), dialogue.ratings.filter((given) => given.turn === index + 1 && given.note).map((given) => el("p", { class: "st-verbatim st-dim" }, `${given.rater}: ${given.note}`)))));
+  const load = async () => {
+    const query = new URLSearchParams({ model, offset, ...(turn ? { turn } : {}), ...(without.rater ? { without_rater: without.rater } : {}), ...(without.profile ? { without_profile: without.profile } : {}) });
+    const found = await api(`/api/studies/${study}/behind?${query}`);
+    box.append(...found.dialogues.map(shown));
+    offset += found.dialogues.length;
+    more.hidden = offset >= found.total;
+    return found.total;
+  };
+  more.addEventListener("click", guarded(load));
+  const total = await load();
+  Subtext.dialog(`${model}${turn ? `, turn ${turn}` : ""}: ${many(total, "dialogue")}, lowest first`, box, more).classList.add("st-wide");
+});

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.actions import parquet
+from app.actions import parquet, tables
 from app.context import Context
 from app.errors import Refused
 from core.dialogues import dialogue_of
@@ -220,7 +220,10 @@ def _write_all(writer: SetWriter, fresh: Sequence[Incoming], labels: Labels, pro
 def _entries(file: Path, progress: Progress, base: int, total: int) -> Iterator[Entry | Problem]:
     with file.open("rb") as source:
         if parquet.is_parquet(source):
-            yield from read_records(parquet.json_lines(source))
+            lines = tables.parquet_lines if tables.is_long_parquet(source) else parquet.json_lines
+            yield from read_records(lines(source))
+        elif tables.is_long_csv(source):
+            yield from read_records(tables.csv_lines(source))
         else:
             yield from read_records(_chunks(source, progress, base, total))
 

@@ -27,16 +27,28 @@ def is_parquet(source: BinaryIO) -> bool:
     return start == MAGIC
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def pyarrow_modules() -> tuple[Any, Any]:
+    """pyarrow and pyarrow.parquet, imported now."""
     import pyarrow
     import pyarrow.parquet
 
     return pyarrow, pyarrow.parquet
 
 
+def column_names(source: BinaryIO) -> list[str]:
+    """The columns of a Parquet file; none when it cannot be read. The position is put back."""
+    pa, pq = pyarrow_modules()
+    try:
+        return pq.read_schema(source).names
+    except (pa.ArrowException, OSError, ValueError):
+        return []
+    finally:
+        source.seek(0)
+
+
 def json_lines(source: BinaryIO) -> Iterator[bytes]:
     """The records of one of our Parquet files as JSON lines. Raises Refused when it is not one of ours."""
-    pa, pq = _pyarrow()
+    pa, pq = pyarrow_modules()
     try:
         file = pq.ParquetFile(source)
         if "record" not in file.schema_arrow.names:
@@ -56,7 +68,7 @@ def json_lines(source: BinaryIO) -> Iterator[bytes]:
 
 def write(records: Iterable[Record], target: BinaryIO) -> int:
     """Write records as a Parquet file into an open file; returns how many."""
-    pa, pq = _pyarrow()
+    pa, pq = pyarrow_modules()
     text, number, whole = pa.string(), pa.float64(), pa.int32()
     columns: dict[str, Any] = {"kind": text, "preference": text, "query": text, "topic": text, "split": text}
     columns |= {"nodes": whole, "depth": whole, "pruned": whole, "unscored": whole}

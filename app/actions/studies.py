@@ -1,21 +1,18 @@
-"""Rating studies: look at what a study would be, start it, freeze and unblind it, report it, export its ratings."""
+"""Rating studies: look at what a study would be, start it, care for its raters and guideline, freeze and unblind it."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 
 from app.context import Context
 from app.errors import Refused
 from core.dialogues import Dialogue, Turn, dialogue_of
-from core.study import ANCHORS, DIMENSION, Cost, Item, Leak, Plan, cost, leaks, masked, plan
-from core.study_report import Row, StudyReport, study_report
+from core.study import ANCHORS, Cost, Item, Leak, Plan, cost, leaks, masked, plan
 from core.types import Foreign
-from db import scenarios, studies
-from db.studies import Rated, Study, Terms
+from db import raters, scenarios, studies
+from db.studies import Study, Terms
 
 GUIDELINE = "\n".join(
     [
@@ -42,6 +39,8 @@ class Order:
     guideline: str = GUIDELINE
     consent: str = CONSENT
     mask: bool = True
+    checks: int = 0
+    withdrawal: Literal["removed", "kept"] = "removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,11 @@ def draft(context: Context, order: Order) -> Draft:
         raise Refused("There is no multi-turn dialogue in these sets. Choose a set with conversations, or import one.")
     items = [Item(key, one.model, one.profile_key) for key, one in dialogues.items()]
     try:
-        made = plan(items, raters, order.overlap, order.seed, order.retest)
+        made = plan(items, raters, order.overlap, order.seed, order.retest, order.checks)
     except ValueError as error:
         raise Refused(f"This study cannot be planned: {error}.") from error
     models = Counter(one.model for one in dialogues.values())
-    found = [leak for key, one in dialogues.items() for leak in leaks(key, one.turns, models)]
+    found = [leak for key, one in dialogues.items() for leak in leaks(key, one.profile, one.turns, models)]
     price = cost(made, {key: len(one.turns) for key, one in dialogues.items()})
     return Draft(
         dialogues, dict(sorted(models.items())), len({item.profile for item in items}), made, price, found, doubles
@@ -91,7 +90,7 @@ def _dialogues(context: Context, order: Order) -> tuple[dict[str, Dialogue], int
     return found, doubles
 
 
-def start(context: Context, order: Order) -> tuple[int, dict[str, str]]:
+def start(context: Context, order: Order, who: str = "") -> tuple[int, dict[str, str]]:
     """Start a study; returns its id and each rater's secret for the link, which is shown once and not kept."""
     if not order.name.strip():
         raise Refused("Give the study a name.")
@@ -105,9 +104,11 @@ def start(context: Context, order: Order) -> tuple[int, dict[str, str]]:
         order.overlap,
         order.retest,
         order.progressive,
+        order.withdrawal,
+        order.checks,
     )
     try:
-        return studies.create(context.database, terms, shown, made.plan, context.now())
+        return studies.create(context.database, terms, shown, made.plan, context.now(), who)
     except IntegrityError as error:
         raise Refused(f"There is a study named {terms.name} already. Choose another name.") from error
 
@@ -117,10 +118,10 @@ def _masked(dialogue: Dialogue, models: dict[str, int]) -> Dialogue:
     return Dialogue(masked(dialogue.profile, models), dialogue.model, turns)
 
 
-def advance(context: Context, study_id: int, to: Literal["frozen", "unblinded"]) -> str:
+def advance(context: Context, study_id: int, to: Literal["frozen", "unblinded"], who: str = "") -> str:
     """Freeze or unblind a study; returns a sentence. Raises Refused when its status does not allow it."""
     study = one(context, study_id)
-    if not studies.advance(context.database, study_id, to, context.now()):
+    if not studies.advance(context.database, study_id, to, context.now(), who):
         raise Refused(f"A study goes from running to frozen to unblinded; this one is {study.status}.")
     return f"{study.terms.name} is {to}."
 
@@ -133,68 +134,53 @@ def one(context: Context, study_id: int) -> Study:
     return study
 
 
-@dataclass(frozen=True, slots=True)
-class Without:
-    """What a report leaves out."""
-
-    rater: str = ""
-    profile: str = ""
-    model: str = ""
-
-
-def report(
-    context: Context, study_id: int, without: Without | None = None
-) -> tuple[Study, StudyReport, dict[str, str]]:
-    """A study, its report, and the names its models go by: their own once it is unblinded, letters before."""
+def rewrite(context: Context, study_id: int, guideline: str, who: str = "") -> str:
+    """Give a running study a new guideline; returns a sentence. Raises Refused when it is not running or nothing changed."""
     study = one(context, study_id)
-    rated = studies.rated(context.database, study_id)
-    names = _names(study, rated)
-    out = without or Without()
-    rows = [_row(item, names) for item in rated]
-    kept = [row for row in rows if row.rater != out.rater and row.profile != out.profile and row.model != out.model]
-    return study, study_report(kept), names
+    if not guideline.strip() or len(guideline) > 20_000:
+        raise Refused("A guideline has 1 to 20,000 characters.")
+    if guideline == study.terms.guideline:
+        raise Refused("This is the guideline that holds already.")
+    version = studies.rewrite(context.database, study_id, guideline, context.now(), who)
+    if version is None:
+        raise Refused(f"{study.terms.name} is {study.status}: its guideline stays as it was.")
+    return f"Guideline {version} holds from now on; ratings before keep the version they were given under."
 
 
-def _names(study: Study, rated: Any) -> dict[str, str]:
-    models = sorted({item.model for item in rated})
-    if study.status == "unblinded":
-        return {model: model for model in models}
-    shuffled = sorted(models, key=lambda model: studies.digest(f"{study.id} {study.terms.seed} {model}"))
-    return {model: f"Model {chr(65 + index)}" for index, model in enumerate(shuffled)}
+def hand_over(context: Context, study_id: int, giver: str, receiver: str, who: str = "") -> tuple[str, str | None]:
+    """Hand unfinished user profiles to another rater, who may be new; returns a sentence and the path of a new rater's link."""
+    one(context, study_id)
+    name = " ".join(receiver.split())[:200]
+    if not name:
+        raise Refused("Name the rater who goes on.")
+    done = raters.hand_over(context.database, study_id, (giver, name), context.now(), who)
+    match done:
+        case "not running":
+            raise Refused("Work can be handed over only while a study runs.")
+        case "no such rater":
+            raise Refused(f"There is no other rater named {giver} in this study.")
+        case "nothing":
+            raise Refused(
+                f"Nothing of {giver}'s can go to {name}: it is finished, being rated now, or {name} has it already."
+            )
+        case raters.HandedOver():
+            text = f"{done.profiles} user profiles ({done.dialogues} dialogues) went from {giver} to {name}."
+            return text, done.secret and f"/rate?key={done.secret}"
 
 
-def _row(item: Rated, names: dict[str, str]) -> Row:
-    shown = (
-        item.rater,
-        item.item,
-        names[item.model],
-        item.profile_key[:8],
-        item.turn,
-        item.value,
-        item.retest,
-        item.active_ms,
-    )
-    return Row(*shown)
+def relink(context: Context, study_id: int, rater: str, who: str = "") -> str:
+    """The path of a new link for a rater; the old one ends. Raises Refused for no such rater."""
+    one(context, study_id)
+    secret = raters.relink(context.database, study_id, rater, context.now(), who)
+    if secret is None:
+        raise Refused(f"There is no rater named {rater} in this study.")
+    return f"/rate?key={secret}"
 
 
-def ratings_long(context: Context, study_id: int) -> Iterator[bytes]:
-    """The ratings as JSON lines in the long format; models only once the study is unblinded."""
+def withdraw(context: Context, study_id: int, rater: str) -> str:
+    """A rater leaves a study, as its terms say; returns a sentence. Raises Refused for no such rater."""
     study = one(context, study_id)
-    for item in studies.rated(context.database, study_id):
-        row: dict[str, Any] = {
-            "study_id": study.terms.name,
-            "rater_id": item.rater,
-            "dialogue_id": item.item,
-            "turn": item.turn,
-            "dimension": DIMENSION,
-            "value": item.value or None,
-            "status": "submitted" if item.value else "cannot rate",
-            "profile": item.profile_key,
-            "retest": item.retest,
-            "order_index": item.position,
-            "active_ms": item.active_ms,
-            "submitted_at": item.at,
-            "guideline_version": study.guideline_version,
-        }
-        row |= {"model": item.model} if study.status == "unblinded" else {}
-        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    keep = study.terms.withdrawal == "kept"
+    if not raters.withdraw(context.database, study_id, rater, keep, context.now()):
+        raise Refused(f"There is no rater named {rater} in this study.")
+    return f"{rater} left the study; the ratings were {'kept without a name' if keep else 'deleted'}."

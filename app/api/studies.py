@@ -1,26 +1,27 @@
-"""Routes of the Studies page (researchers) and of the rating page (raters, by the secret of their link)."""
+"""Routes of the Studies page, for researchers: plan, start, care for a study, report, export."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.background import BackgroundTask
 
+from app.actions import results
 from app.actions import studies as actions
-from app.actions.studies import Order, Without
+from app.actions.export_data import spool
+from app.actions.export_ratings import FORMATS, export_ratings
+from app.actions.results import Result, Without
+from app.actions.studies import Order
 from app.context import Context
 from core.alignment import PAPER_TABLE_2
-from core.study import ANCHORS
-from core.study_report import StudyReport
-from db import ratings, studies
-from db.ratings import Act, Refusal, Sheet
+from db import raters, studies
+from db.blobs import CHUNK
 
 Id = Annotated[int, InPath(ge=1, lt=1 << 62)]
-Short = Annotated[str, Query(max_length=100)]
-Key = Annotated[str, Header(alias="x-rater-key", max_length=200)]
-_STATUS = {"unknown": 404, "closed": 409, "held": 423, "invalid": 422}
 
 
 class OrderBody(BaseModel):
@@ -36,47 +37,55 @@ class OrderBody(BaseModel):
     mask: bool = True
     guideline: str = Field(default=actions.GUIDELINE, max_length=20_000)
     consent: str = Field(default=actions.CONSENT, max_length=20_000)
+    checks: int = Field(default=0, ge=0, le=10)
+    withdrawal: Literal["removed", "kept"] = "removed"
 
     def order(self) -> Order:
         return Order(**self.model_dump())
 
 
-class ActBody(BaseModel):
-    """One act of a rater, not yet believed."""
+class GuidelineBody(BaseModel):
+    """A new guideline."""
 
-    turn: int = Field(ge=-1000, le=1000)
-    value: int | None = Field(ge=-1000, le=1000)
-    client_id: str = Field(max_length=100)
-    active_ms: int = Field(default=0, ge=0, le=1 << 40)
-    flagged: bool = False
-    note: str = Field(default="", max_length=100_000)
+    text: str = Field(max_length=20_000)
 
 
-class ActsBody(BaseModel):
-    """A batch of acts on one dialogue."""
+class RaterBody(BaseModel):
+    """A rater of a study, and who goes on with the work where it is handed over."""
 
-    token: str = Field(max_length=100)
-    holder: str = Field(max_length=64)
-    acts: list[ActBody] = Field(max_length=100)
+    rater: str = Field(max_length=200)
+    to: str = Field(default="", max_length=200)
 
 
-class HoldBody(BaseModel):
-    """A tab that wants a dialogue."""
+Short = Annotated[str, Query(max_length=200)]
 
-    token: str = Field(max_length=100)
-    holder: str = Field(max_length=64)
-    take_over: bool = False
+
+def left_out(rater: Short = "", profile: Short = "", model: Short = "") -> Without:
+    """What the report shall leave out."""
+    return Without(rater, profile, model)
+
+
+def who(request: Request) -> str:
+    """The name of the person who calls, for the log of acts; '' on a server without accounts."""
+    found = getattr(request.state, "who", None)
+    return found.name if found is not None and found.person is not None else ""
 
 
 def router(context: Context) -> APIRouter:
     """The routes under /api."""
     routes = APIRouter(prefix="/api")
-    database = context.database
+    _planning(routes, context)
+    _running(routes, context)
+    _results(routes, context)
+    return routes
 
+
+def _planning(routes: APIRouter, context: Context) -> None:
     @routes.get("/studies")
     def all_studies() -> dict[str, Any]:
-        found = [item._asdict() for item in studies.overview(database)]
-        return {"studies": found, "guideline": actions.GUIDELINE, "consent": actions.CONSENT, "paper": PAPER_TABLE_2}
+        found = [item._asdict() for item in studies.overview(context.database)]
+        texts = {"guideline": actions.GUIDELINE, "consent": actions.CONSENT}
+        return {"studies": found, "paper": PAPER_TABLE_2, "formats": FORMATS} | texts
 
     @routes.post("/studies/draft")
     def draft(body: OrderBody) -> dict[str, Any]:
@@ -94,72 +103,85 @@ def router(context: Context) -> APIRouter:
         }
 
     @routes.post("/studies")
-    def start(body: OrderBody) -> dict[str, Any]:
-        study_id, secrets = actions.start(context, body.order())
-        return {"id": study_id, "links": {name: f"/rate?key={secret}" for name, secret in secrets.items()}}
+    def start(body: OrderBody, request: Request) -> dict[str, Any]:
+        study_id, secrets = actions.start(context, body.order(), who(request))
+        accounts = [rater.name for rater in raters.raters(context.database, study_id) if rater.account]
+        links = {name: f"/rate?key={secret}" for name, secret in secrets.items()}
+        return {"id": study_id, "links": links, "accounts": accounts}
 
+
+def _running(routes: APIRouter, context: Context) -> None:
     @routes.post("/studies/{study_id}/freeze")
-    def freeze(study_id: Id) -> dict[str, str]:
-        return {"text": actions.advance(context, study_id, "frozen")}
+    def freeze(study_id: Id, request: Request) -> dict[str, str]:
+        return {"text": actions.advance(context, study_id, "frozen", who(request))}
 
     @routes.post("/studies/{study_id}/unblind")
-    def unblind(study_id: Id) -> dict[str, str]:
-        return {"text": actions.advance(context, study_id, "unblinded")}
+    def unblind(study_id: Id, request: Request) -> dict[str, str]:
+        return {"text": actions.advance(context, study_id, "unblinded", who(request))}
 
+    @routes.post("/studies/{study_id}/guideline")
+    def guideline(study_id: Id, body: GuidelineBody, request: Request) -> dict[str, str]:
+        return {"text": actions.rewrite(context, study_id, body.text, who(request))}
+
+    @routes.post("/studies/{study_id}/link")
+    def link(study_id: Id, body: RaterBody, request: Request) -> dict[str, str]:
+        return {"link": actions.relink(context, study_id, body.rater, who(request))}
+
+    @routes.post("/studies/{study_id}/hand-over")
+    def hand_over(study_id: Id, body: RaterBody, request: Request) -> dict[str, str | None]:
+        text, link = actions.hand_over(context, study_id, body.rater, body.to, who(request))
+        return {"text": text, "link": link}
+
+    @routes.post("/studies/{study_id}/withdraw")
+    def withdraw(study_id: Id, body: RaterBody) -> dict[str, str]:
+        return {"text": actions.withdraw(context, study_id, body.rater)}
+
+
+def _results(routes: APIRouter, context: Context) -> None:
     @routes.get("/studies/{study_id}/report")
-    def report(
-        study_id: Id,
-        rater: Annotated[str, Query(max_length=200)] = "",
-        profile: Annotated[str, Query(max_length=64)] = "",
-        model: Annotated[str, Query(max_length=200)] = "",
-    ) -> dict[str, Any]:
-        study, found, names = actions.report(context, study_id, Without(rater, profile, model))
-        acts = [{"at": at, "what": what} for at, what in studies.acts(database, study_id)]
+    def report(study_id: Id, rater: Short = "", profile: Short = "", model: Short = "") -> dict[str, Any]:
+        study, found = results.report(context, study_id, left_out(rater, profile, model))
         terms = study.terms._asdict() | {"status": study.status, "guideline_version": study.guideline_version}
-        return {"study": terms, "acts": acts, "models": sorted(names.values()), **report_view(found)}
+        more = {
+            "study": terms,
+            "acts": [act._asdict() for act in studies.acts(context.database, study_id)],
+            "raters": [rater._asdict() for rater in raters.raters(context.database, study_id)],
+            "guidelines": [one._asdict() for one in studies.guidelines(context.database, study_id)],
+        }
+        return more | report_view(found)
 
-    @routes.get("/studies/{study_id}/ratings.jsonl")
-    def export(study_id: Id) -> StreamingResponse:
-        actions.one(context, study_id)
-        headers = {"content-disposition": f"attachment; filename=ratings-{study_id}.jsonl"}
-        lines = list(actions.ratings_long(context, study_id))
-        return StreamingResponse(iter(lines), media_type="application/jsonl", headers=headers)
+    @routes.get("/sets/{set_id}/report")
+    def imported(set_id: Id, rater: Short = "", profile: Short = "", model: Short = "") -> dict[str, Any]:
+        name, found = results.report_of_set(context, set_id, left_out(rater, profile, model))
+        return {"study": {"name": name}} | report_view(found)
 
-    @routes.get("/rate/sheet")
-    def sheet(key: Key, token: Short = "", holder: Short = "") -> JSONResponse:
-        return _sheet(context, key, token, holder)
+    @routes.get("/studies/{study_id}/behind")
+    def behind(
+        request: Request,
+        study_id: Id,
+        model: Short,
+        turn: Annotated[int | None, Query(ge=1, le=1000)] = None,
+        offset: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
+    ) -> dict[str, Any]:
+        asked = request.query_params
+        without = left_out(asked.get("without_rater", "")[:200], asked.get("without_profile", "")[:200])
+        total, page = results.behind(context, study_id, model, turn, without, offset)
+        return {"total": total, "page": results.PAGE, "dialogues": [item._asdict() for item in page]}
 
-    @routes.post("/rate/hold")
-    def hold(body: HoldBody, key: Key) -> JSONResponse:
-        refusal = ratings.hold(database, key, body.token, body.holder, context.now(), body.take_over)
-        return _refused(refusal) if refusal else _sheet(context, key, body.token, body.holder)
-
-    @routes.post("/rate/acts")
-    def save(body: ActsBody, key: Key) -> JSONResponse:
-        acts = [Act(**item.model_dump()) for item in body.acts]
-        answer = ratings.save(database, key, body.token, body.holder, acts, context.now())
-        if isinstance(answer, Refusal):
-            return _refused(answer)
-        return JSONResponse({"saved": [item.client_id for item in answer.saved], "sheet": _shown(answer.sheet)})
-
-    return routes
-
-
-def _sheet(context: Context, key: str, token: str, holder: str) -> JSONResponse:
-    found = ratings.sheet(context.database, key, token, holder, context.now())
-    return _refused(found) if isinstance(found, Refusal) else JSONResponse(_shown(found))
-
-
-def _shown(sheet: Sheet) -> dict[str, Any]:
-    return sheet._asdict() | {"anchors": ANCHORS}
-
-
-def _refused(refusal: Refusal) -> JSONResponse:
-    return JSONResponse({"error": refusal.text, "code": refusal.code}, status_code=_STATUS[refusal.code])
+    @routes.get("/studies/{study_id}/export")
+    def export(study_id: Id, format: Annotated[str, Query(max_length=40)]) -> StreamingResponse:
+        download = export_ratings(context, study_id, format)
+        file = spool(context, download)
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(download.name)}"}
+        chunks = iter(lambda: file.read(CHUNK), b"")
+        return StreamingResponse(
+            chunks, media_type=download.media_type, headers=headers, background=BackgroundTask(file.close)
+        )
 
 
-def report_view(found: StudyReport) -> dict[str, Any]:
+def report_view(result: Result) -> dict[str, Any]:
     """A report as JSON: undefined numbers are null."""
+    found = result.report
     figures = [
         {
             "model": row.model,
@@ -179,9 +201,12 @@ def report_view(found: StudyReport) -> dict[str, Any]:
         "figures": figures,
         "differences": [item._asdict() for item in found.figures.differences],
         "crossed": found.figures.crossed,
+        "uneven": found.uneven,
         "agreement": found.agreement._asdict(),
         "cards": [card._asdict() for card in found.cards],
         "ratings": found.ratings,
+        "models": result.models,
+        "profiles": result.profiles,
     }
     return _defined(view)
 

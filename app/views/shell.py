@@ -1,6 +1,8 @@
 """The frame of a page: header, navigation, main region. Static HTML: no text of a model, file or person goes in here."""
 
-NAVIGATION = (("/", "Home"), ("/data", "Data"), ("/trees", "Trees"), ("/studies", "Studies"))
+from app.auth import needed
+
+NAVIGATION = (("/", "Home"), ("/data", "Data"), ("/trees", "Trees"), ("/studies", "Studies"), ("/people", "People"))
 
 HEAD = """
 <link rel="icon" href="/ui/icon.svg" type="image/svg+xml">
@@ -10,11 +12,12 @@ HEAD = """
 
 
 def shell(path: str, body: str) -> str:
-    """The HTML of a page at `path` around its `body`."""
+    """The HTML of a page at `path` around its `body`. The browser leaves out the links that the role of the person lacks."""
     links = "".join(
-        f'<a href="{href}"{" aria-current=page" if href == path else ""}>{name}</a>' for href, name in NAVIGATION
+        f'<a href="{href}" data-role="{needed(href)}"{" aria-current=page" if href == path else ""}>{name}</a>'
+        for href, name in NAVIGATION
     )
-    mode = '<span class="st-mode" title="Served on this machine only; there are no accounts yet.">single user</span>'
+    mode = '<span class="st-mode" id="st-mode"></span>'
     return _frame(path, body, f'<a class="st-brand" href="/">{_BRAND}</a><nav aria-label="Pages">{links}</nav>{mode}')
 
 

@@ -3,7 +3,8 @@
 A missing value is null, never 0 or -1. Argilla and Label Studio group the ratings of one item; `convert` goes both ways.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
@@ -70,60 +71,77 @@ FORMS = (
 )
 
 
+CARRIED = ("model", "profile", "retest", "check", "asked")
+"""What our long format says of a rating beyond the needed fields, and the grouped shapes carry for a whole item."""
+
+
 def convert(record: Foreign, form: str) -> list[Json]:
     """The record's ratings in another shape; none where the record holds no ratings."""
     if record.form == form:
         return [record.body]
-    if record.form not in (LONG, ARGILLA, LABEL_STUDIO):
-        return []
-    rows = list(_long(record))
-    match form:
-        case "ratings":
-            return rows
-        case "ratings_argilla":
-            return [_argilla(row) for row in rows]
-        case _:
-            return [_studio(row) for row in rows]
+    return list(shaped(long_rows(record), form))
+
+
+def shaped(rows: Iterable[Json], form: str) -> Iterator[Json]:
+    """Rows of the long format in a shape: themselves, or one record for each run of rows about the same item."""
+    if form == LONG:
+        yield from rows
+        return
+    for _, group in groupby(rows, key=lambda row: (row["study_id"], row["dialogue_id"], *map(row.get, CARRIED[2:4]))):
+        yield (_argilla if form == ARGILLA else _studio)(list(group))
 
 
 def _question(row: Json) -> str:
     return f"{row['dimension']}_{row['turn']}"
 
 
-def _argilla(row: Json) -> Json:
-    answer = {"user_id": row["rater_id"], "value": row["value"], "status": row.get("status", "submitted")}
-    fields = {"study_id": row["study_id"], "dialogue_id": row["dialogue_id"]}
-    return {"id": row["dialogue_id"], "fields": fields, "responses": {_question(row): [answer]}}
+def _ids(rows: list[Json]) -> Json:
+    carried = {name: value for name in CARRIED if (value := rows[0].get(name)) not in (None, False)}
+    asked = next((row["asked"] for row in rows if row.get("asked") is not None), None)
+    found = {"study_id": rows[0]["study_id"], "dialogue_id": rows[0]["dialogue_id"]} | carried
+    return found | ({} if asked is None else {"asked": asked, "asked_turn": max(row["turn"] for row in rows)})
 
 
-def _studio(row: Json) -> Json:
-    rating = None if row["value"] is None else {"rating": row["value"]}
-    result = (
-        []
-        if rating is None
-        else [{"from_name": _question(row), "to_name": "dialogue", "type": "rating", "value": rating}]
-    )
-    annotation = {
-        "completed_by": row["rater_id"],
-        "was_cancelled": row["value"] is None,
-        "result": result,
-        "question": _question(row),
-    }
-    data = {"study_id": row["study_id"], "dialogue_id": row["dialogue_id"]}
-    return {"id": row["dialogue_id"], "data": data, "annotations": [annotation]}
+def _argilla(rows: list[Json]) -> Json:
+    responses: dict[str, list[Json]] = {}
+    for row in rows:
+        answer = {"user_id": row["rater_id"], "value": row["value"], "status": row.get("status", "submitted")}
+        responses.setdefault(_question(row), []).append(answer)
+    return {"id": rows[0]["dialogue_id"], "fields": _ids(rows), "responses": responses}
+
+
+def _studio(rows: list[Json]) -> Json:
+    annotations: list[Json] = []
+    for row in rows:
+        rating = None if row["value"] is None else {"rating": row["value"]}
+        answer = {"from_name": _question(row), "to_name": "dialogue", "type": "rating", "value": rating}
+        who = {"completed_by": row["rater_id"], "was_cancelled": rating is None, "question": _question(row)}
+        annotations.append(who | {"result": [] if rating is None else [answer]})
+    return {"id": rows[0]["dialogue_id"], "data": _ids(rows), "annotations": annotations}
 
 
 def _row(ids: Json, question: str, rater: Any, value: Any, status: str) -> Json:
     dimension, _, turn = question.rpartition("_")
-    return {
+    number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 10 else 0
+    carried = {name: ids[name] for name in CARRIED if name in ids and name != "asked"}
+    if "asked" in ids and number == ids.get("asked_turn"):
+        carried["asked"] = ids["asked"]
+    needed = {
         "study_id": str(ids.get("study_id", "")),
         "rater_id": str(rater),
         "dialogue_id": str(ids.get("dialogue_id", "")),
-        "turn": int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 10 else 0,
+        "turn": number,
         "dimension": dimension or question,
         "value": value,
         "status": status,
     }
+    return needed | carried
+
+
+def long_rows(record: Foreign) -> Iterator[Json]:
+    """The ratings of a record as rows of the long format; none where it holds no ratings."""
+    if record.form in (LONG, ARGILLA, LABEL_STUDIO):
+        yield from _long(record)
 
 
 def _long(record: Foreign) -> Iterator[Json]:

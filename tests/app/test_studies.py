@@ -37,7 +37,12 @@ def keys(client: TestClient, **changes: Any) -> dict[str, str]:
     """Start a study; each rater's key."""
     answer = client.post("/api/studies", json=order(**changes))
     assert answer.status_code == 200, answer.text
-    return {name: link.split("=")[1] for name, link in answer.json()["links"].items()}
+    found = {name: link.split("=")[1] for name, link in answer.json()["links"].items()}
+    for key in found.values():
+        assert (
+            client.post("/api/rate/consent", json={"confirm": "yes"}, headers={"x-rater-key": key}).status_code == 200
+        )
+    return found
 
 
 def sheet(client: TestClient, key: str) -> dict[str, Any]:
@@ -78,15 +83,17 @@ def test_a_study_from_plan_to_export(client: TestClient) -> None:
     assert [card["rater"] for card in report["cards"]] == ["Ada", "Ben"]
     without = client.get("/api/studies/1/report?rater=Ben&model=Model%20A").json()
     assert ([card["rater"] for card in without["cards"]], len(without["figures"])) == (["Ada"], 2)
-    blind = [json.loads(line) for line in client.get("/api/studies/1/ratings.jsonl").text.splitlines()]
+    blind = [json.loads(line) for line in client.get("/api/studies/1/export?format=jsonl").text.splitlines()]
     assert len(blind) == 360
-    assert not any("model" in row for row in blind)
+    assert {row["model"] for row in blind} == {"Model A", "Model B", "Model C"}
     assert client.post("/api/studies/1/unblind").status_code == 400
     for path in ("freeze", "unblind"):
         assert client.post(f"/api/studies/1/{path}").status_code == 200
     named = client.get("/api/studies/1/report").json()
     assert [row["model"] for row in named["figures"]] == ["System A", "System B", "System C"]
-    assert json.loads(client.get("/api/studies/1/ratings.jsonl").text.splitlines()[0])["model"].startswith("System")
+    assert json.loads(client.get("/api/studies/1/export?format=jsonl").text.splitlines()[0])["model"].startswith(
+        "System"
+    )
 
 
 def test_hostile_raters(client: TestClient) -> None:
@@ -104,7 +111,7 @@ def test_hostile_raters(client: TestClient) -> None:
         (send(client, ada, mine, act(1, "3 or 4")), 422),
         (client.post("/api/rate/acts", json={}, headers={"x-rater-key": ada}), 422),
         (client.post("/api/rate/acts", content=b"{", headers={"x-rater-key": ada}), 422),
-        (client.get("/api/rate/sheet"), 422),
+        (client.get("/api/rate/sheet"), 404),
     ]:
         assert answer.status_code == status, answer.text
         assert answer.json()["error"].rstrip().endswith(".")
@@ -124,8 +131,28 @@ def test_a_script_in_a_note_is_kept_as_the_text_it_is(client: TestClient, stocke
         assert connection.execute(text("SELECT note FROM rating_event")).scalars().all() == [note]
 
 
-def test_a_rater_is_told_what_happens_with_the_ratings(client: TestClient) -> None:
-    assert sheet(client, keys(client, consent="Kept for a year.")["Ada"])["consent"] == "Kept for a year."
+def test_nothing_is_shown_or_taken_before_the_consent(client: TestClient) -> None:
+    links = client.post("/api/studies", json=order(consent="Kept for a year.", withdrawal="kept")).json()["links"]
+    key = links["Ada"].split("=")[1]
+    welcome = sheet(client, key)["welcome"]
+    assert (welcome["consent"], welcome["withdrawal"], welcome["places"], welcome["turns"]) == (
+        "Kept for a year.",
+        "kept",
+        18,
+        180,
+    )
+    headers = {"x-rater-key": key}
+    assert client.post("/api/rate/consent", json={"confirm": "no"}, headers=headers).status_code == 422
+    assert (
+        client.post("/api/rate/consent", json={"confirm": "yes"}, headers={"x-rater-key": "forged"}).status_code == 404
+    )
+    token = "a token guessed before the consent"
+    assert send(client, key, token, act(1, 3)).status_code == 404
+    assert (
+        client.post("/api/rate/consent", json={"confirm": "yes"}, headers=headers).json()["consent"]
+        == "Kept for a year."
+    )
+    assert sheet(client, key)["place"] == 1
 
 
 @pytest.mark.parametrize(
@@ -165,7 +192,7 @@ def test_names_of_models_in_the_texts_are_masked(client: TestClient) -> None:
         pass
     asked = order(sets=[state["set"]], raters=["Ada"], overlap=1)
     found = client.post("/api/studies/draft", json=asked).json()
-    assert [leak["words"] for leak in found["leaks"]] == ["ChatGPT", "Zebra-9"]
+    assert [leak["words"] for leak in found["leaks"]] == ["Zebra-9", "ChatGPT", "Zebra-9"]
     assert any("only one model" in warning for warning in found["warnings"])
     key = keys(client, **asked)["Ada"]
     assert sheet(client, key)["profile"] == "A beekeeper who used [name]."

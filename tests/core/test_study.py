@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.dialogues import Turn, dialogue_of
 from core.formats.foreign import form_of, read
-from core.study import ANCHORS, LEVELS, Event, Item, cost, current, leaks, masked, next_turn, plan
+from core.study import ANCHORS, LEVELS, Event, Item, cost, current, leaks, masked, next_turn, order_of, plan
 from core.types import Foreign
 from tests.samples import FOREIGN
 
@@ -126,9 +126,9 @@ def test_leaks_are_found_and_masked() -> None:
         ("Are you Subtext-7B?", "I am ChatGPT, made by OpenAI."),
         ("Fine. The llama farm?", "A llama farm, yes; claudelike."),
     ]
-    found = leaks("d", texts, ["Subtext-7B", "m"])
+    found = leaks("d", "She asked Claude.", texts, ["Subtext-7B", "m"])
     assert [(leak.turn, leak.side, leak.words) for leak in found] == [
-        (1, "user", "Subtext-7B"), (1, "assistant", "ChatGPT"), (1, "assistant", "OpenAI"), (2, "user", "llama"), (2, "assistant", "llama"),
+        (0, "profile", "Claude"), (1, "user", "Subtext-7B"), (1, "assistant", "ChatGPT"), (1, "assistant", "OpenAI"), (2, "user", "llama"), (2, "assistant", "llama"),
     ]  # fmt: skip
     assert masked("I am ChatGPT.", []) == "I am [name]."
     assert masked("nothing (here)", ["a+b", "("]) == "nothing (here)"
@@ -140,3 +140,25 @@ def test_the_value_that_holds() -> None:
     assert next_turn({1: 4, 3: 0}, 3) == 2
     assert next_turn({1: 4, 2: 0}, 2) is None
     assert tuple(ANCHORS) == LEVELS
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 10), st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_checks_are_added_and_nothing_else_changes(profiles: int, models: int, checks: int, seed: int) -> None:
+    listed = items(profiles, models)
+    plain, checked = plan(listed, ["a", "b"], 2, seed), plan(listed, ["a", "b"], 2, seed, checks=checks)
+    for rater, slots in checked.lists.items():
+        assert tuple(slot for slot in slots if slot.check is None) == plain.lists[rater]
+        asked = [slot.check for slot in slots if slot.check]
+        assert len(asked) == checks
+        assert all(2 <= check.turn <= 4 and check.level in (1, 5) for check in asked)
+        assert slots[0].check is None
+
+
+def test_what_was_handed_over_comes_in_the_same_kind_of_order() -> None:
+    listed = items(3, 3)
+    slots = order_of(listed, 5)
+    assert {slot.item for slot in slots} == {item.key for item in listed}
+    profile = {item.key: item.profile for item in listed}
+    assert all(profile[one.item] != profile[two.item] for one, two in pairwise(slots))
+    assert order_of(listed, 5) == slots

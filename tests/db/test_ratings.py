@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from app.context import Context
 from core.dialogues import Dialogue, Turn
 from core.study import Item, plan
-from db import studies
+from db import raters, studies
 from db.ratings import Act, Answer, Refusal, Saved, Sheet, hold, save, sheet
 from db.studies import Terms
 
@@ -34,7 +34,11 @@ def start(context: Context, turns: int = 3, raters: int = 2, **terms: Any) -> tu
     }
     items = [Item(key, one.model, one.profile_key) for key, one in dialogues.items()]
     made = plan(items, [f"r{index}" for index in range(raters)], raters, 3)
-    return studies.create(context.database, Terms("Study", "Rate.", "Yes.", 3, raters, **terms), dialogues, made, NOW)
+    terms = {"consent": ""} | terms
+    study_id, secrets = studies.create(
+        context.database, Terms("Study", "Rate.", seed=3, overlap=raters, **terms), dialogues, made, NOW, "Zoe"
+    )
+    return study_id, {name: studies.digest(secret) for name, secret in secrets.items()}
 
 
 def act(turn: int, value: int | None, name: str = "", **more: Any) -> Act:
@@ -148,7 +152,6 @@ def test_other_peoples_tokens_and_ids_are_unknown(context: Context) -> None:
         (secrets["r0"], "forged"),
         ("forged", mine),
         ("", ""),
-        ("\ud800", mine),
     ]:
         found = save(context.database, secret, token, "tab", [act(1, 3)], NOW)
         assert isinstance(found, Refusal)
@@ -215,7 +218,11 @@ def test_acts_of_a_study_are_logged_and_go_one_way(context: Context) -> None:
     assert not studies.advance(context.database, study_id, "frozen", NOW)
     assert not studies.advance(context.database, study_id, "running", NOW)
     assert studies.advance(context.database, study_id, "unblinded", LATER)
-    assert [what for _, what in studies.acts(context.database, study_id)] == ["started", "frozen", "unblinded"]
+    assert [(act.what, act.who) for act in studies.acts(context.database, study_id)] == [
+        ("started", "Zoe"),
+        ("frozen", ""),
+        ("unblinded", ""),
+    ]
     found = studies.get(context.database, study_id)
     assert found is not None
     assert found.status == "unblinded"
@@ -228,8 +235,8 @@ def test_withdrawal(context: Context, keep: bool, left: int) -> None:
     study_id, secrets = start(context)
     token = opened(context, secrets["r0"]).token
     save(context.database, secrets["r0"], token, "tab", [act(1, 3, note="my own words")], NOW)
-    assert studies.withdraw(context.database, study_id, "r0", keep, NOW)
-    assert not studies.withdraw(context.database, study_id, "r0", keep, NOW)
+    assert raters.withdraw(context.database, study_id, "r0", keep, NOW)
+    assert not raters.withdraw(context.database, study_id, "r0", keep, NOW)
     found = studies.rated(context.database, study_id)
     assert len(found) == left
     assert all(one.rater.startswith("former rater") for one in found)

@@ -68,7 +68,7 @@ def test_dialogues_of_six_users_and_three_systems() -> None:
         leak
         for dialogue in dialogues
         if dialogue
-        for leak in leaks("", dialogue.turns, ["System A", "System B", "System C"])
+        for leak in leaks("", dialogue.profile, dialogue.turns, ["System A", "System B", "System C"])
     ]
 
 

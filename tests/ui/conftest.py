@@ -46,7 +46,7 @@ class Server:
         )
         for _ in range(300):
             try:
-                urllib.request.urlopen(self.base + "/api/home", timeout=2).close()
+                urllib.request.urlopen(self.base + "/api/session", timeout=2).close()
                 return
             except OSError:
                 time.sleep(0.1)

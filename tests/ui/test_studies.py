@@ -26,6 +26,15 @@ def start_study(page: Page, name: str, raters: str, overlap: int = 1) -> list[st
     return [link.get_attribute("href") or "" for link in page.locator("#st-links a").all()]
 
 
+def enter(desk: Page, link: str) -> None:
+    """Open a rater's link, agree where it asks, and see the dialogue."""
+    visit(desk, link)
+    agree = desk.locator("#st-agree")
+    if agree.count():
+        agree.click()
+    expect(desk.locator(".st-exchange").first).to_be_visible()
+
+
 def test_plan_shows_cost_before_anything_is_stored(page: Page) -> None:
     visit(page, "/studies")
     page.click("#st-look")
@@ -55,6 +64,9 @@ def test_a_whole_dialogue_by_keyboard_undo_and_resume(page: Page, browser: Brows
     received: list[str] = []
     desk.on("response", lambda answer: received.append(answer.text()) if "/api/rate" in answer.url else None)
     visit(desk, link)
+    expect(desk.locator("#st-rate")).to_contain_text("18 dialogues with 180 answers to rate, about 42 minutes")
+    expect(desk.locator("#st-rate")).to_contain_text("your ratings are deleted")
+    desk.click("#st-agree")
     expect(desk.locator(".st-exchange")).to_have_count(1)
     expect(desk.locator(".st-who")).to_contain_text("Dialogue 1 of 18")
     for turn, key in enumerate("4355", 1):
@@ -86,27 +98,27 @@ def test_a_whole_dialogue_by_keyboard_undo_and_resume(page: Page, browser: Brows
 def test_the_report_names_models_only_after_unblinding(page: Page, browser: Browser, server: Server) -> None:
     (link,) = start_study(page, "Named later", "Ada")
     desk = browser.new_page(base_url=server.base)
-    visit(desk, link)
+    enter(desk, link)
     press_and_wait(desk, 1, "4")
     desk.close()
     visit(page, "/studies")
     item = page.locator("details.st-set", has_text="Named later")
     item.locator("summary").first.click()
     expect(item).to_contain_text("1 rating")
-    expect(item).to_contain_text("Model A")
+    expect(item.locator(".st-report table").first).to_contain_text(re.compile("Model [ABC]"))
     assert not re.search(r"System [ABC]", item.inner_text())
     for act in ("Freeze", "Unblind"):
         item.get_by_role("button", name=act).click()
         page.locator("dialog[open]").get_by_role("button", name=act).click()
         expect(item.locator(".st-tag").first).to_have_text({"Freeze": "frozen", "Unblind": "unblinded"}[act])
-    expect(item.locator("table").first).to_contain_text("System")
+    expect(item.locator(".st-report table").first).to_contain_text("System")
 
 
 def test_ratings_typed_while_the_server_is_away_are_sent_later(page: Page, browser: Browser, server: Server) -> None:
     (link,) = start_study(page, "Away", "Ada")
     rater = browser.new_context(base_url=server.base)
     desk = rater.new_page()
-    visit(desk, link)
+    enter(desk, link)
     desk.keyboard.press("3")
     expect(desk.locator('[data-mark="1"]')).to_have_text("saved")
     expect(desk.locator(".st-exchange")).to_have_count(2)
@@ -125,10 +137,10 @@ def test_a_second_tab_is_told(page: Page, browser: Browser, server: Server) -> N
     (link,) = start_study(page, "Two tabs", "Ada")
     rater = browser.new_context(base_url=server.base)
     one, two = rater.new_page(), rater.new_page()
-    visit(one, link)
+    enter(one, link)
     one.keyboard.press("3")
     expect(one.locator('[data-mark="1"]')).to_have_text("saved")
-    visit(two, link)
+    enter(two, link)
     expect(two.locator("[role=alert]")).to_contain_text("open in another tab")
     two.keyboard.press("5")
     two.get_by_role("button", name="Rate here instead").click()
@@ -148,7 +160,7 @@ def test_pages_have_no_accessibility_violations(page: Page, browser: Browser, se
     found: list[Any] = []
     for theme in ("light", "dark"):
         desk = browser.new_page(color_scheme=theme, base_url=server.base)  # type: ignore[arg-type]
-        visit(desk, link)
+        enter(desk, link)
         desk.keyboard.press("3")
         expect(desk.locator(".st-exchange")).not_to_have_count(1)
         found.append(Axe().run(desk))
@@ -163,3 +175,42 @@ def test_pages_have_no_accessibility_violations(page: Page, browser: Browser, se
         desk.close()
     reports = [result.generate_report() for result in found if result.violations_count]
     assert reports == [], json.dumps(reports)
+
+
+def test_a_researcher_cares_for_a_running_study(page: Page, browser: Browser, server: Server) -> None:
+    (link,) = start_study(page, "Cared for", "Ada")
+    desk = browser.new_page(base_url=server.base)
+    enter(desk, link)
+    press_and_wait(desk, 1, "4")
+    desk.close()
+    visit(page, "/studies")
+    item = page.locator("details.st-set", has_text="Cared for")
+    item.locator("summary").first.click()
+    page.wait_for_selector(".st-set-body .st-figure")
+    item.locator("button.st-cell").first.click()
+    behind = page.locator("dialog[open]")
+    expect(behind).to_contain_text("1 dialogue, lowest first")
+    behind.locator("summary").first.click()
+    expect(behind).to_contain_text("Ada 4")
+    behind.get_by_role("button", name="Close").click()
+    item.get_by_label("a user profile").select_option(index=1)
+    expect(item).to_contain_text("There are no ratings yet")
+    item.locator("summary", has_text="Guideline").click()
+    item.get_by_label("Guideline").fill("Rate by heart.")
+    item.get_by_role("button", name="Make it the new version").click()
+    item = page.locator("details.st-set", has_text="Cared for")
+    expect(item.locator("summary", has_text="2 versions")).to_be_visible()
+    item.locator("summary", has_text="Raters").click()
+    item.locator("[data-rater=Ada]").get_by_role("button", name="Hand over").click()
+    page.locator("dialog[open] input").fill("Ben")
+    page.locator("dialog[open]").get_by_role("button", name="Hand over").click()
+    handed = page.locator("dialog[open] .st-link")
+    expect(handed).to_contain_text("/rate?key=")
+    ben = browser.new_page(base_url=server.base)
+    enter(ben, handed.inner_text())
+    expect(ben.locator(".st-who")).to_contain_text("Rate by heart.")
+    ben.locator("summary", has_text="What happens with your ratings").click()
+    ben.get_by_role("button", name="Leave the study").click()
+    ben.click("#st-leave")
+    expect(ben.locator(".st-end")).to_contain_text("You left the study")
+    ben.close()
