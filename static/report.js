@@ -60,7 +60,7 @@ Subtext.behind = Subtext.guarded(async (study, model, turn, without) => {
   const box = el("div", { class: "st-behind" }), more = el("button", { class: "st-button", type: "button" }, "More");
   let offset = 0;
   const rated = (given) => el("span", { class: "st-tag", title: given.note || null }, `${given.rater} ${given.value || "cannot"}${given.retest ? " (again)" : ""}${given.flagged ? " ⚑" : ""}${given.note ? " ✎" : ""}`);
-  const shown = (dialogue) => el("details", { class: "st-set" }, el("summary", {}, el("b", {}, dialogue.mean === null ? "–" : dialogue.mean.toFixed(2)), ` ${dialogue.profile.slice(0, 90)}`),
+  const shown = (dialogue) => el("details", { class: "st-set" }, el("summary", {}, el("b", {}, dialogue.mean === null ? "–" : dialogue.mean.toFixed(2)), ` ${dialogue.profile.length > 90 ? `${dialogue.profile.slice(0, 89)}…` : dialogue.profile}`),
     el("p", { class: "st-verbatim" }, dialogue.profile),
     dialogue.turns.map((pair, index) => el("article", { class: `st-exchange ${index + 1 === turn ? "st-current" : ""}` },
       el("p", { class: "st-verbatim" }, el("b", {}, "User: "), pair[0]), el("p", { class: "st-verbatim" }, el("b", {}, `Answer ${index + 1}: `), pair[1]),

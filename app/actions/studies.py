@@ -22,7 +22,9 @@ GUIDELINE = "\n".join(
         *(f"{level}: {words}" for level, words in ANCHORS.items()),
     ]
 )
-CONSENT = "Your ratings are kept under the name you were given. You may stop at any time and have them deleted."
+CONSENT = (
+    "Your ratings are kept under the name you were given and used to compare the systems. You may stop at any time."
+)
 
 
 @dataclass(frozen=True, slots=True)

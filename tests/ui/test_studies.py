@@ -62,7 +62,10 @@ def test_a_whole_dialogue_by_keyboard_undo_and_resume(page: Page, browser: Brows
     desk = rater.new_page()
     watched = watch(desk, server.base)
     received: list[str] = []
-    desk.on("response", lambda answer: received.append(answer.text()) if "/api/rate" in answer.url else None)
+    desk.on(
+        "response",
+        lambda answer: received.append(answer.text()) if "/assets/" not in answer.url and answer.ok else None,
+    )
     visit(desk, link)
     expect(desk.locator("#st-rate")).to_contain_text("18 dialogues with 180 answers to rate, about 42 minutes")
     expect(desk.locator("#st-rate")).to_contain_text("your ratings are deleted")
