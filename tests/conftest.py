@@ -9,7 +9,9 @@ import pytest
 from app.actions.prepare import prepare
 from app.context import Context, open_context
 from app.settings import Settings
+from tests.serving import vllm_model, vllm_server
 
+__all__ = ["vllm_model", "vllm_server"]
 FIELD = Path(__file__).parent.parent.parent / "shared" / "data"
 
 

@@ -46,7 +46,7 @@ def test_readmes_settings_table_is_the_codes() -> None:
 
 def test_readmes_commands_exist() -> None:
     readme, makefile = (TOP / "README.md").read_text("utf-8"), (TOP / "Makefile").read_text("utf-8")
-    for target in set(re.findall(r"`make (\w+)`|^make (\w+)", readme, re.MULTILINE)):
+    for target in set(re.findall(r"`make ([\w-]+)`|^make ([\w-]+)", readme, re.MULTILINE)):
         assert re.search(rf"^{target[0] or target[1]}:", makefile, re.MULTILINE), target
     for command in set(re.findall(r"subtext (\w+)", readme)):
         assert command in cli._parser().format_help(), command

@@ -1,0 +1,1 @@
+"""What generates text: endpoints, clients and the servers that we start ourselves."""
