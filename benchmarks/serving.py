@@ -41,7 +41,10 @@ class Load:
 
 
 async def load(base_url: str, model: str, prompts: Sequence[str], in_flight: int, new_tokens: int = NEW_TOKENS) -> Load:
-    """Ask every prompt once, at most `in_flight` at a time, for exactly `new_tokens` tokens each. Raises what the client raises."""
+    """Ask every prompt once, at most `in_flight` at a time, for exactly `new_tokens` tokens each.
+
+    Raises what the client raises.
+    """
     slots = asyncio.Semaphore(in_flight)
 
     async def ask(client: AsyncOpenAI, prompt: str) -> tuple[float, int, int]:

@@ -18,12 +18,16 @@ LOOPBACK = "127.0.0.1"
 
 
 class Process(NamedTuple):
-    """One process. `started` is in clock ticks since the machine started; with `pid` it names a process for good."""
+    """One process. `started` is in clock ticks since the machine started; with `pid` it names a process for good.
+
+    `ended`: only its exit code is left. A killed process whose first thread is gone before its others has not ended: it still
+    holds its memory.
+    """
 
     pid: int
     started: int
     session: int
-    zombie: bool
+    ended: bool
 
 
 class Gpu(NamedTuple):
@@ -42,13 +46,14 @@ def process(pid: int) -> Process | None:
         return None
     # The name stands in parentheses and may hold any character, so the fields are counted from the last one.
     fields = line.rpartition(")")[2].split()
-    return Process(pid, int(fields[19]), int(fields[3]), fields[0] in ("Z", "X"))
+    ended, threads = fields[0] in ("Z", "X"), int(fields[17])
+    return Process(pid, int(fields[19]), int(fields[3]), ended and threads <= 1)
 
 
 def session(leader: int) -> list[Process]:
     """Every living process of a session; a session's number is that of the process that opened it."""
     found = (process(pid) for pid in _pids())
-    return [one for one in found if one and one.session == leader and not one.zombie]
+    return [one for one in found if one and one.session == leader and not one.ended]
 
 
 def _pids() -> Iterator[int]:

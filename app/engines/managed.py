@@ -248,7 +248,7 @@ def adopt(folder: Path) -> list[Running]:
 def _leader(running: Running) -> machine.Process | None:
     """The server's first process, if it lives and is not another one that was given its number."""
     found = machine.process(running.pid) if machine.boot() == running.boot else None
-    return found if found and found.started == running.started and not found.zombie else None
+    return found if found and found.started == running.started and not found.ended else None
 
 
 def _members(running: Running) -> list[int]:
@@ -295,7 +295,7 @@ def _code(running: Running) -> int | None:
     if kept and kept.code is not None:
         return kept.code
     now = machine.process(running.pid)
-    if not (now and now.zombie and now.started == running.started):
+    if not (now and now.ended and now.started == running.started):
         return running.code
     try:
         pid, status = os.waitpid(running.pid, os.WNOHANG)

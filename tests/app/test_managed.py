@@ -41,11 +41,11 @@ worker = '''
 import mmap, os, signal, sys, time
 if sys.argv[1] == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+held = bytearray(b"x" * (64 << 20))
 name = "/dev/shm/subtext-test-" + str(os.getppid())
 with open(name, "w+b") as file:
     file.truncate(4096)
     kept = mmap.mmap(file.fileno(), 4096)
-held = bytearray(b"x" * (64 << 20))
 time.sleep(600)
 '''
 if mode != "slow":
