@@ -13,6 +13,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -83,8 +84,8 @@ class Up:
 class Exited:
     """The server ended. `code` is None where it cannot be known: another process started it. Below 0 it is a signal.
 
-    `cause` is the last line of the first traceback in the end of the log, or the log's last line; `log` are its last 4,000
-    characters. `left` counts processes that the server left behind: `stop` ends them.
+    `cause` is the error that the first traceback in the end of the log names, or the log's last line; `log` are its last
+    4,000 characters. `left` counts processes that the server left behind: `stop` ends them.
     """
 
     code: int | None
@@ -323,8 +324,12 @@ def _cause(text: str) -> str:
     if first is None:
         return lines[-1][:SHOWN] if lines else ""
     lead = lines[first].index("Traceback")
-    inside = (line for line in lines[first + 1 :] if len(line) > lead and not line[lead].isspace())
-    return next((line[lead:] for line in inside), lines[-1])[:SHOWN]
+    rest = [line[lead:] for line in lines[first + 1 :]]
+    error = next((place for place, line in enumerate(rest) if line and not line[0].isspace()), None)
+    if error is None:
+        return lines[-1][:SHOWN]
+    more = takewhile(lambda line: line[:1].isspace(), rest[error + 1 :])
+    return " ".join([rest[error], *(line.strip() for line in more)])[:SHOWN]
 
 
 def stop(running: Running, grace: float = 15.0) -> Stopped:

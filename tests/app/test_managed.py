@@ -34,7 +34,8 @@ print("variables:", *sorted(os.environ), flush=True)
 if mode == "crash":
     print("(Engine pid=7) ERROR Traceback (most recent call last):")
     print('(Engine pid=7) ERROR   File "x.py", line 1')
-    print("(Engine pid=7) ERROR ValueError: the weights do not fit", flush=True)
+    print("(Engine pid=7) ERROR ValueError: the weights do not fit")
+    print("(Engine pid=7) ERROR   expected 4, found 8", flush=True)
     raise RuntimeError("Engine failed. See above.")
 print("loading weights", flush=True)
 worker = '''
@@ -150,7 +151,7 @@ def test_a_server_that_does_not_want_to_end_is_killed(make: Make, folder: Path) 
 def test_a_server_that_fails_says_why(make: Make, folder: Path) -> None:
     running = start(make("crash"), folder)
     exited = until(running, Exited)
-    assert (exited.code, exited.cause, exited.left) == (1, "ValueError: the weights do not fit", 0)
+    assert (exited.code, exited.cause, exited.left) == (1, "ValueError: the weights do not fit expected 4, found 8", 0)
     assert exited.log.rstrip().endswith("RuntimeError: Engine failed. See above.")
     assert health(running) == exited == health(replace(running))
     assert adopt(folder) == [] and not running.file.exists()
