@@ -1,6 +1,7 @@
 """The command line: every page action has its twin here. Parses arguments, calls one action, prints sentences."""
 
 import argparse
+import asyncio
 import os
 import re
 import sys
@@ -11,9 +12,11 @@ from app.actions.export_data import PARQUET, export_set
 from app.actions.import_data import SPLITS, Labels, import_files
 from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
+from app.actions.try_role import forget_replies, role_states, try_role
 from app.commands import people, studies
 from app.context import Context, open_context
 from app.doctor import examine
+from app.engines.endpoint import ROLES
 from app.errors import Refused
 from app.settings import read_settings
 from core.formats.registry import EXPORTS
@@ -56,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     remove.set_defaults(run=_delete)
     show = commands.add_parser("sets", help="list the sets")
     show.set_defaults(run=_sets)
+    models = commands.add_parser("models", help="list what fills each role (models try ROLE, models forget)")
+    models.set_defaults(run=_models)
+    verbs = models.add_subparsers(metavar="VERB")
+    attempt = verbs.add_parser("try", help="ask a role's model one short question")
+    attempt.add_argument("role", choices=ROLES)
+    attempt.set_defaults(run=_try)
+    forget = verbs.add_parser("forget", help="empty the cache of replies")
+    forget.set_defaults(run=_forget)
     doctor = commands.add_parser("doctor", help="check database, blobs, disk and versions")
     doctor.set_defaults(run=_doctor)
     studies.add(commands)
@@ -126,6 +137,27 @@ def _sets(context: Context, _options: argparse.Namespace) -> int:
     prepare(context)
     for item in sets.all_sets(context.database):
         print(f"{item.id}\t{item.name} v{item.version}\t{item.form}\t{item.records} records\t{item.nodes} nodes")
+    return 0
+
+
+def _models(context: Context, _options: argparse.Namespace) -> int:
+    for state in role_states(context):
+        key = (
+            f"key in {state.key_variable} ({'set' if state.key_set else 'NOT SET'})" if state.key_variable else "no key"
+        )
+        print(f"{state.role}\t{state.model or 'starter model'}\t{state.url or state.kind}\t{key}")
+    return 0
+
+
+def _try(context: Context, options: argparse.Namespace) -> int:
+    tried = asyncio.run(try_role(context, options.role))
+    print(tried.text)
+    return 0 if tried.ok else 1
+
+
+def _forget(context: Context, _options: argparse.Namespace) -> int:
+    prepare(context)
+    print(forget_replies(context))
     return 0
 
 

@@ -1,7 +1,8 @@
-"""The frozen context that is handed to everything: settings, database, blobs, and the clock."""
+"""The frozen context that is handed to everything: settings, database, blobs, the clock, and the environment that holds keys."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.settings import Settings
@@ -15,12 +16,16 @@ def _now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Nothing is global: pages, routes, actions and tests get one of these. `now` gives UTC time as ISO 8601 text."""
+    """Nothing is global: pages, routes, actions and tests get one of these. `now` gives UTC time as ISO 8601 text.
+
+    `environment` is looked into only for a key, by the name that the settings give, at the moment of a call; it is never shown.
+    """
 
     settings: Settings
     database: Database
     blobs: Blobs
     now: Callable[[], str] = _now
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
 
 def open_context(settings: Settings) -> Context:

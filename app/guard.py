@@ -43,8 +43,9 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
+_PAGES = "data|trees|studies|rate|settings|people|sign-in|join"
 _OPEN = re.compile(
-    r"/|/data|/trees|/studies|/rate|/sign-in|/join|/people|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
+    rf"/|/({_PAGES})|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
     r"|/gradio_api/(startup-events|app_id|heartbeat/[\w-]+)/?"
 )
 """The addresses that the pages use. Everything else that Gradio would serve is closed."""

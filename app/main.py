@@ -20,13 +20,14 @@ from gradio import themes
 from app.api import data as data_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
+from app.api import settings as settings_routes
 from app.api import studies as study_routes
 from app.api import trees as tree_routes
 from app.auth import first_admin, identify
 from app.context import Context
 from app.errors import Refused
 from app.guard import Guard, is_loopback
-from app.pages import data, home, people, rate, sign_in, studies, trees
+from app.pages import data, home, people, rate, settings, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -48,6 +49,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(study_routes.router(context))
     app.include_router(rate_routes.router(context))
     app.include_router(people_routes.router(context))
+    app.include_router(settings_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -94,6 +96,8 @@ def _pages() -> gr.Blocks:
         trees.build()
     with demo.route("Studies", "/studies"):
         studies.build()
+    with demo.route("Settings", "/settings"):
+        settings.build()
     with demo.route("Rate", "/rate"):
         rate.build()
     with demo.route("People", "/people"):

@@ -1,11 +1,13 @@
 """Settings from `SUBTEXT_*` environment variables. Knows their names, defaults and meaning; README's table is made here."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from app.engines.endpoint import ROLES, Endpoint, Engine, Local, Role, address_problem, is_variable
 from app.errors import Refused
 
 
@@ -20,6 +22,7 @@ class Settings:
     starter_set: bool = True
     admin: str = ""
     admin_password: str = field(default="", repr=False)
+    engines: Mapping[Role, Engine] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(ROLES)))
 
 
 MEANING: Mapping[str, str] = {
@@ -33,21 +36,99 @@ MEANING: Mapping[str, str] = {
 }
 
 
+ENGINE_MEANING: Mapping[str, str] = {
+    "base_url": "address of an OpenAI-compatible server, up to and without `/chat/completions`",
+    "model": "name of its model; without an address, a folder with a checkpoint",
+    "key_variable": "name of the environment variable that holds the key, never the key itself",
+    "timeout_s": "seconds one attempt may take",
+    "max_concurrency": "calls at the same time",
+    "attempts": "attempts of a call, the first one included",
+    "structured": "the server takes vLLM's `structured_outputs` (1 or 0)",
+    "max_reply_chars": "longest reply in characters",
+}
+MODEL = "SUBTEXT_MODEL"
+OPENAI = "https://api.openai.com/v1"
+
+
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return f"SUBTEXT_{name.upper()}"
 
 
+def role_variable(role: Role, name: str) -> str:
+    """The environment variable of an endpoint's field for a role."""
+    return variable(f"{role}_{name.removeprefix('base_')}")
+
+
+def _plain() -> Iterator[tuple[str, object]]:
+    """Settings that are one variable each: name and default."""
+    return ((item.name, item.default) for item in fields(Settings) if item.name in MEANING)
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from an environment. Raises Refused for a value that cannot be used or a variable that does not exist."""
-    known = {variable(item.name): item for item in fields(Settings)}
-    strangers = sorted(name for name in environment if name.startswith("SUBTEXT_") and name not in known)
+    known = {variable(name): (name, default) for name, default in _plain()}
+    of_roles = {role_variable(role, name) for role in ROLES for name in ENGINE_MEANING} | {MODEL}
+    strangers = sorted(
+        name for name in environment if name.startswith("SUBTEXT_") and name not in known and name not in of_roles
+    )
     if strangers:
-        raise Refused(f"There is no setting {strangers[0]}. Settings: {', '.join(sorted(known))}.")
+        family = [MODEL, *(role_variable_family(name) for name in ENGINE_MEANING)]
+        raise Refused(
+            f"There is no setting {strangers[0]}. Settings: {', '.join([*sorted(known), *family])}; "
+            f"ROLE is one of {', '.join(ROLES).upper()}."
+        )
     values: dict[str, Any] = {
-        item.name: _value(name, item.default, environment[name]) for name, item in known.items() if name in environment
+        item: _value(name, default, environment[name]) for name, (item, default) in known.items() if name in environment
     }
-    return Settings(**values)
+    engines: Mapping[Role, Engine] = MappingProxyType({role: _engine(environment, role) for role in ROLES})
+    return Settings(**values, engines=engines)
+
+
+def role_variable_family(name: str) -> str:
+    """How the variables of an endpoint's field are written for all roles at once."""
+    return variable(f"<ROLE>_{name.removeprefix('base_')}")
+
+
+def _engine(environment: Mapping[str, str], role: Role) -> Engine:
+    """What fills a role. Raises Refused for half a setting: an address without a model, or a model that is nowhere."""
+    own = {name: text for name in ENGINE_MEANING if (text := environment.get(role_variable(role, name), "").strip())}
+    url, model = own.pop("base_url", ""), own.pop("model", "") or environment.get(MODEL, "").strip()
+    named = role_variable(role, "model") if environment.get(role_variable(role, "model"), "").strip() else MODEL
+    if url and not model:
+        raise Refused(
+            f"{role_variable(role, 'base_url')} needs a model: set {role_variable(role, 'model')} or {MODEL}."
+        )
+    if not model:
+        return None
+    if not url and Path(model).expanduser().is_dir():
+        return Local(Path(model).expanduser())
+    address = role_variable(role, "base_url") if url else "OPENAI_BASE_URL"
+    shared = environment.get("OPENAI_BASE_URL", "").strip()
+    key = "OPENAI_API_KEY" if environment.get("OPENAI_API_KEY", "").strip() else ""
+    if not url and not shared and not key:
+        raise Refused(
+            f"{named} names {model!r}, which is no folder here, and no server is set for it: "
+            f"set {role_variable(role, 'base_url')} or OPENAI_BASE_URL."
+        )
+    # The key of one service is never sent to another one that was set by its own address.
+    own = own if url else {"key_variable": key} | own
+    return _endpoint(role, address, url or shared or OPENAI, model, own)
+
+
+def _endpoint(role: Role, address: str, url: str, model: str, own: Mapping[str, str]) -> Endpoint:
+    if problem := address_problem(url):
+        raise Refused(f"The value of {address} {problem}.")
+    if (name := own.get("key_variable")) and not is_variable(name):
+        raise Refused(
+            f"{role_variable(role, 'key_variable')} is the name of an environment variable in capitals, such as "
+            "OPENAI_API_KEY; the key itself stands in that variable."
+        )
+    defaults = {item.name: item.default for item in fields(Endpoint)}
+    values: dict[str, Any] = {
+        name: _value(role_variable(role, name), defaults[name], text) for name, text in own.items()
+    }
+    return Endpoint(url.rstrip("/"), model, **values)
 
 
 def _value(name: str, default: object, text: str) -> object:
@@ -67,10 +148,14 @@ def _value(name: str, default: object, text: str) -> object:
 
 
 def table() -> str:
-    """The settings as the Markdown table that stands in README."""
-    rows = [
-        f"| `{variable(item.name)}` | `{_shown(item.default)}` | {MEANING[item.name]} |" for item in fields(Settings)
-    ]
+    """The settings as the Markdown table that stands in README: a row for each, and one for each family of roles' variables."""
+    rows = [f"| `{variable(name)}` | `{_shown(default)}` | {MEANING[name]} |" for name, default in _plain()]
+    rows += [f"| `{MODEL}` | | model of every role that names none |"]
+    for item in fields(Endpoint):
+        default = f"`{_shown(item.default)}`" if item.default not in ("", MISSING) else ""
+        rows.append(
+            f"| `{role_variable_family(item.name)}` | {default} | {ENGINE_MEANING[item.name]} |".replace("|  |", "| |")
+        )
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
 
 

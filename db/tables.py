@@ -300,3 +300,17 @@ class InvitationRow(SQLModel, table=True):
     invited_by: str
     created_at: str
     expires_at: str
+
+
+class ModelCallRow(SQLModel, table=True):
+    """A model's reply under the digest of its question and parameters. The question itself is not kept."""
+
+    __tablename__: ClassVar[Any] = "model_call"
+    key: str = Field(primary_key=True)
+    text: str
+    finish: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    model: str
+    created_at: str

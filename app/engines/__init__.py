@@ -1,1 +1,1 @@
-"""What generates text: endpoints, clients and the servers that we start ourselves."""
+"""Engines: what answers for each role, called, counted and cached, and the model servers that we start ourselves."""

@@ -2,7 +2,14 @@
 
 from app.auth import needed
 
-NAVIGATION = (("/", "Home"), ("/data", "Data"), ("/trees", "Trees"), ("/studies", "Studies"), ("/people", "People"))
+NAVIGATION = (
+    ("/", "Home"),
+    ("/data", "Data"),
+    ("/trees", "Trees"),
+    ("/studies", "Studies"),
+    ("/settings", "Settings"),
+    ("/people", "People"),
+)
 
 HEAD = """
 <link rel="icon" href="/ui/icon.svg" type="image/svg+xml">
