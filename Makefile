@@ -34,6 +34,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.rating
 	@$(BIN)/python -m benchmarks.simulation
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.calling
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set
 	@$(BIN)/python -m tests.ui.screenshots

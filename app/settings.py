@@ -82,6 +82,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         item: _value(name, default, environment[name]) for name, (item, default) in known.items() if name in environment
     }
     engines: Mapping[Role, Engine] = MappingProxyType({role: _engine(environment, role) for role in ROLES})
+    if (model := environment.get(MODEL, "").strip()) and not any(engines.values()):
+        raise _nowhere(MODEL, model, role_variable_family("base_url"))
     return Settings(**values, engines=engines)
 
 
@@ -93,8 +95,8 @@ def role_variable_family(name: str) -> str:
 def _engine(environment: Mapping[str, str], role: Role) -> Engine:
     """What fills a role. Raises Refused for half a setting: an address without a model, or a model that is nowhere."""
     own = {name: text for name in ENGINE_MEANING if (text := environment.get(role_variable(role, name), "").strip())}
-    url, model = own.pop("base_url", ""), own.pop("model", "") or environment.get(MODEL, "").strip()
-    named = role_variable(role, "model") if environment.get(role_variable(role, "model"), "").strip() else MODEL
+    url, model = own.pop("base_url", ""), own.pop("model", "")
+    named, model = bool(model), model or environment.get(MODEL, "").strip()
     if url and not model:
         raise Refused(
             f"{role_variable(role, 'base_url')} needs a model: set {role_variable(role, 'model')} or {MODEL}."
@@ -107,13 +109,18 @@ def _engine(environment: Mapping[str, str], role: Role) -> Engine:
     shared = environment.get("OPENAI_BASE_URL", "").strip()
     key = "OPENAI_API_KEY" if environment.get("OPENAI_API_KEY", "").strip() else ""
     if not url and not shared and not key:
-        raise Refused(
-            f"{named} names {model!r}, which is no folder here, and no server is set for it: "
-            f"set {role_variable(role, 'base_url')} or OPENAI_BASE_URL."
-        )
+        if named:
+            raise _nowhere(role_variable(role, "model"), model, role_variable(role, "base_url"))
+        return None
     # The key of one service is never sent to another one that was set by its own address.
     own = own if url else {"key_variable": key} | own
     return _endpoint(role, address, url or shared or OPENAI, model, own)
+
+
+def _nowhere(name: str, model: str, address: str) -> Refused:
+    return Refused(
+        f"{name} names {model!r}, which is no folder here, and no server is set for it: set {address} or OPENAI_BASE_URL."
+    )
 
 
 def _endpoint(role: Role, address: str, url: str, model: str, own: Mapping[str, str]) -> Endpoint:

@@ -52,7 +52,12 @@ class OpenAIModel:
     ) -> None:
         self.endpoint = endpoint
         self.tally = tally or Tally()
-        self._environment = environment
+
+        def look_up(name: str) -> str:
+            return environment.get(name, "")
+
+        # A closure, because an environment shows every key in it to whoever prints the fields of this object.
+        self._look_up = look_up
         self._clock = clock or Clock()
         self._rng = rng or random.Random()
         self._gate = asyncio.Semaphore(endpoint.max_concurrency)
@@ -86,7 +91,7 @@ class OpenAIModel:
 
     def _key(self) -> str:
         variable = self.endpoint.key_variable
-        return self._environment.get(variable, "").strip() if variable else ""
+        return self._look_up(variable).strip() if variable else ""
 
     def _cause(self) -> Cause:
         return Cause(self.endpoint, self._key(), self._clock.epoch())

@@ -11,6 +11,11 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
+SENT_HEADERS = frozenset(
+    {"host", "accept", "connection", "content-type", "content-length", "transfer-encoding", "user-agent"}
+)
+"""What a request says beside the key. The library would add the machine's system and whatever its own variables name."""
+
 KEPT_HEADERS = ("content-type", "retry-after")
 PER_CHARACTER = 12
 """Bytes that JSON may spend on one character (a pair of \\uXXXX)."""
@@ -37,11 +42,15 @@ class Wire(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; its answer has a bounded body, which is never unpacked."""
-        request.headers["accept-encoding"] = "identity"
-        request.headers.pop("authorization", None)
+        sent = [(name, value) for name, value in request.headers.items() if name in SENT_HEADERS]
+        sent.append(("accept-encoding", "identity"))
         if key := self._key():
-            request.headers["authorization"] = f"Bearer {key}"
-        answer = await self._inner.handle_async_request(request)
+            sent.append(("authorization", f"Bearer {key}"))
+        # A request of its own: the one the library made stays in its exceptions, without the key.
+        own = httpx2.Request(
+            request.method, request.url, headers=sent, stream=request.stream, extensions=request.extensions
+        )
+        answer = await self._inner.handle_async_request(own)
         headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
         streamed = headers.get("content-type", "").startswith("text/event-stream")
         assert isinstance(answer.stream, httpx2.AsyncByteStream)
