@@ -22,9 +22,10 @@ Subtext.settings = (element) => Subtext.page(element, "Settings", async () => {
         button.disabled = false;
       }
     }) }, "Try");
-    return el("tr", { "data-role": state.role }, el("td", {}, el("b", {}, state.role), el("div", { class: "st-dim" }, state.meaning)),
-      el("td", {}, state.url ? el("code", {}, state.url) : state.kind === "folder" ? "a folder on this machine" : el("span", { class: "st-dim" }, "–")),
-      el("td", {}, state.model ? el("code", {}, state.model) : "starter model"), el("td", {}, key(state)), el("td", {}, button, said));
+    const wide = (pixels) => ({ style: { "min-width": `${pixels}px` } });
+    return el("tr", { "data-role": state.role }, el("td", wide(150), el("b", {}, state.role), el("div", { class: "st-dim" }, state.meaning)),
+      el("td", wide(150), state.url ? el("code", {}, state.url) : state.kind === "folder" ? "a folder on this machine" : el("span", { class: "st-dim" }, "–")),
+      el("td", wide(110), state.model ? el("code", {}, state.model) : "starter model"), el("td", wide(130), key(state)), el("td", wide(180), button, said));
   };
 
   const draw = async () => {

@@ -49,10 +49,13 @@ class Completion(BaseModel):
 
 
 def fields(ask: Ask, model: str, structured: bool) -> dict[str, Any]:
-    """An ask as keyword arguments of `chat.completions.create`; what equals the API's default is left out."""
+    """An ask as keyword arguments of `chat.completions.create`; what equals the API's default is left out.
+
+    Half a surrogate pair, which some files hold, is no character and cannot be sent: it becomes a question mark.
+    """
     found: dict[str, Any] = {
         "model": model,
-        "messages": [message._asdict() for message in ask.messages],
+        "messages": [{"role": message.role, "content": _sendable(message.content)} for message in ask.messages],
         "max_tokens": ask.max_tokens,
         "temperature": ask.temperature,
     }
@@ -65,6 +68,10 @@ def fields(ask: Ask, model: str, structured: bool) -> dict[str, Any]:
     if ask.pattern and structured:
         found["extra_body"] = {"structured_outputs": {"regex": ask.pattern}}
     return found
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def completion(data: bytes | str) -> Completion | None:

@@ -45,6 +45,17 @@ def test_a_right_answer() -> None:
     }
 
 
+def test_a_text_with_half_a_character_is_sent() -> None:
+    with Misbehaving() as server:
+
+        async def work() -> None:
+            async with opened(server) as model:
+                assert isinstance(await model.ask(ask("a\ud800b ü🙂")), Reply)
+
+        run(work)
+    assert server.seen[0].body["messages"][1]["content"] == "a?b ü🙂"
+
+
 def test_a_pattern_goes_only_to_a_server_that_takes_it() -> None:
     with Misbehaving() as server:
 
