@@ -83,7 +83,7 @@ def test_a_folder_is_a_checkpoint(tmp_path: Path) -> None:
         ({"SUBTEXT_JUDGE_URL": URL, "SUBTEXT_MODEL": "m", "SUBTEXT_JUDGE_KEY_VARIABLE": "sk-secret"}, "is the name of an environment variable"),
         ({"SUBTEXT_JUDGE_URL": URL, "SUBTEXT_MODEL": "m", "SUBTEXT_JUDGE_ATTEMPTS": "0"}, "SUBTEXT_JUDGE_ATTEMPTS is a whole number above 0"),
         ({"SUBTEXT_JUDGE_URL": URL, "SUBTEXT_MODEL": "m", "SUBTEXT_JUDGE_STRUCTURED": "2"}, "SUBTEXT_JUDGE_STRUCTURED is 1 or 0"),
-        ({"SUBTEXT_JUDGE_KEY": "sk-secret"}, "There is no setting SUBTEXT_JUDGE_KEY. Settings: SUBTEXT_DATA"),
+        ({"SUBTEXT_JUDGE_KEY": "sk-secret"}, "There is no setting SUBTEXT_JUDGE_KEY. Settings: SUBTEXT_ADMIN"),
         ({"SUBTEXT_JURY_URL": URL}, "There is no setting SUBTEXT_JURY_URL."),
     ],
 )  # fmt: skip
