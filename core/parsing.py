@@ -1,17 +1,29 @@
 """Every parser of model text, once. Knows replies; does not know where they came from.
 
 An evaluator's reply is free text after `Reasoning:`, then `SCORE: x`; bold markers around both words are accepted, the last
-valid score wins, and a missing, non-finite or out-of-range score is None, never 0 (SPEC 3).
+valid score wins, and a missing, non-finite or out-of-range score is None, never 0 (SPEC 3). A reply that cannot be used is
+`Malformed` with a reason; nothing is guessed and nothing is cut. Every reader takes linear time and bounds what it returns.
 """
 
 import re
 from typing import NamedTuple
+
+from core.types import Review
 
 # Every gap is one bounded or possessive class: a hostile text must not make a pattern try the same place twice.
 _HEAD = re.compile(r"[\s*]*+Reasoning\s*+:[\s*]*+", re.IGNORECASE)
 _WORD = re.compile("score", re.IGNORECASE)
 _SCORE = re.compile(
     r"SCORE\s{0,9}:[\s*]{0,20}\[?\s{0,9}([-+]?(?:\d{1,9}(?:\.\d{0,30})?|\.\d{1,30}))(?![\w%])\]?\*{0,4}", re.IGNORECASE
+)
+_THINKING = re.compile(r"</think>", re.IGNORECASE)
+_LABEL = re.compile(r"[\s*#\"]*+(?:hypothesis|thought|next thought|final answer|answer)\s{0,9}:[\s*]*+", re.IGNORECASE)
+_ANSWER = re.compile(r"^[ \t*#]{0,9}(?:final )?answer[ \t*]{0,9}:[ \t*]{0,9}", re.IGNORECASE | re.MULTILINE)
+_BLOCK = re.compile(r"^[ \t*#\d.)-]{0,9}(preference|query)[ \t*]{0,9}:[ \t*]{0,9}", re.IGNORECASE | re.MULTILINE)
+_MARKER = re.compile(r"^[ \t*#]{0,9}step[ \t]{1,9}(\d{1,4})[ \t*]{0,9}:[ \t*]{0,9}", re.IGNORECASE | re.MULTILINE)
+_PART = re.compile(
+    r"(?<!\w)(process|discovery|answer|total)[ \t*]{0,9}:[ \t*]{0,9}(-?\d{1,4}(?:\.\d{1,9})?)(?!\.?[\w%])",
+    re.IGNORECASE,
 )
 _STEP = re.compile(r"\s*+Step\s{1,9}\d{1,9}\s{0,9}:\s*+", re.IGNORECASE)
 
@@ -29,6 +41,45 @@ PLACEHOLDERS = frozenset(
         "[placeholder]",
     }
 )
+
+LONGEST_REPLY = 100_000
+"""Characters of a reply that are looked at at all."""
+LONGEST_THOUGHT = 4000
+LONGEST_ANSWER = 20_000
+MOST_STEPS = 50
+MOST_SCENARIOS = 50
+
+LIMITS = {"process": 30.0, "discovery": 40.0, "answer": 30.0}
+"""Most points of each part of a review (SPEC 1)."""
+
+
+class Malformed(NamedTuple):
+    """A reply that cannot be used, with a sentence for people."""
+
+    reason: str
+
+
+class Pair(NamedTuple):
+    """A preference and a query that a model wrote."""
+
+    preference: str
+    query: str
+
+
+class Scenarios(NamedTuple):
+    """What `read_scenarios` found, in order, and how many blocks lacked a half or were too long."""
+
+    found: tuple[Pair, ...]
+    broken: int
+
+
+class Segment(NamedTuple):
+    """One step of a response: its number as written, its text, and where marker and text stand: [start, end)."""
+
+    number: int
+    text: str
+    start: int
+    end: int
 
 
 class Reply(NamedTuple):
@@ -87,3 +138,134 @@ def strip_step(text: str) -> str:
 def number_steps(thoughts: list[str]) -> list[str]:
     """`Step 1: ...` to `Step K: ...`, the response format of the paper (figure 14)."""
     return [f"Step {index}: {thought}" for index, thought in enumerate(thoughts, 1)]
+
+
+def _body(text: str) -> str | Malformed:
+    """The reply without what a reasoning model thought aloud before it."""
+    if len(text) > LONGEST_REPLY:
+        return Malformed(f"The reply has more than {LONGEST_REPLY:,} characters.")
+    thinking = list(_THINKING.finditer(text))
+    if thinking:
+        text = text[thinking[-1].end() :]
+    elif text.lstrip().lower().startswith("<think>"):
+        return Malformed("The reply ends before its thinking does.")
+    return text if text.strip() else Malformed("The reply is empty.")
+
+
+def _prose(text: str, limit: int) -> str | Malformed:
+    label = _LABEL.match(text)
+    text = strip_step(text[label.end() :] if label else text).strip().strip('"').strip(" *\n\t")
+    if not text or is_placeholder(text):
+        return Malformed(f"The reply is a placeholder: {text!r}." if text else "The reply is empty.")
+    return text if len(text) <= limit else Malformed(f"The text has {len(text):,} characters; {limit:,} are allowed.")
+
+
+def read_thought(text: str) -> str | Malformed:
+    """A hypothesis or thought: trimmed, without label, step number or quotes; at most LONGEST_THOUGHT characters."""
+    body = _body(text)
+    return body if isinstance(body, Malformed) else _prose(body, LONGEST_THOUGHT)
+
+
+def read_answer(text: str) -> str | Malformed:
+    """A final answer: what follows the last `Answer:` at the start of a line, or the whole reply where there is none."""
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    starts = list(_ANSWER.finditer(body))
+    return _prose(body[starts[-1].end() :] if starts else body, LONGEST_ANSWER)
+
+
+def read_critique(text: str) -> Reply | Malformed:
+    """Critique and score of a reply that has both; the reason where one is missing."""
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    found = read_reply(body)
+    if found.score is None:
+        named = _WORD.search(body)
+        return Malformed("No SCORE in the reply is a number from -1 to 1." if named else "The reply holds no SCORE.")
+    if not found.critique or is_placeholder(found.critique):
+        return Malformed("The reply holds a score without a critique.")
+    return found
+
+
+def read_review(text: str) -> Review | Malformed:
+    """The three parts of a review. The last value of each part counts; a stated total must be their sum.
+
+    The text is what stands before the first part, without `Reasoning:`.
+    """
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    parts: dict[str, float] = {}
+    first = len(body)
+    for match in _PART.finditer(body):
+        first = min(first, match.start())
+        parts[match.group(1).lower()] = float(match.group(2))
+    for name, most in LIMITS.items():
+        if name not in parts:
+            return Malformed(f"The review states no {name.upper()}.")
+        if not 0 <= parts[name] <= most:
+            return Malformed(f"{name.upper()} lies between 0 and {most:g}, not at {parts[name]:g}.")
+    added = sum(parts[name] for name in LIMITS)
+    if "total" in parts and abs(parts["total"] - added) > 1e-6:
+        return Malformed(f"The parts add up to {added:g}, but the review states a TOTAL of {parts['total']:g}.")
+    head = _HEAD.match(body)
+    words = body[head.end() if head and head.end() <= first else 0 : first].strip(" *\n\t")
+    return Review(parts["process"], parts["discovery"], parts["answer"], words)
+
+
+def read_scenarios(text: str, limit: int = MOST_SCENARIOS) -> Scenarios | Malformed:
+    """Blocks of `Preference:` and `Query:`, at most `limit`; a block without both, or too long, is counted as broken."""
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    marks = list(_BLOCK.finditer(body))
+    found: list[Pair] = []
+    broken = 0
+    preference = ""
+    for index, mark in enumerate(marks):
+        end = marks[index + 1].start() if index + 1 < len(marks) else len(body)
+        words = body[mark.end() : end].strip(" *\n\t")
+        if mark.group(1).lower() == "preference":
+            broken += bool(preference)
+            preference = words
+            broken += not words
+            continue
+        if preference and words and max(len(words), len(preference)) <= LONGEST_THOUGHT:
+            found.append(Pair(preference, words))
+        else:
+            broken += 1
+        preference = ""
+    broken += bool(preference)
+    if not found:
+        return Malformed("The reply holds no block of `Preference:` and `Query:`.")
+    return Scenarios(tuple(found[:limit]), broken)
+
+
+def segments(text: str) -> tuple[Segment, ...]:
+    """Every `Step k:` at the start of a line opens a segment that runs to the next one (SPEC 4a); text before is in none."""
+    marks = list(_MARKER.finditer(text))
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    return tuple(
+        Segment(int(mark.group(1)), text[mark.end() : end].strip(), mark.start(), end)
+        for mark, end in zip(marks, ends, strict=False)
+    )
+
+
+def read_steps(text: str) -> tuple[str, ...] | Malformed:
+    """The steps of a response, the last of which is the answer. Numbering other than 1 to N, or an empty step, is malformed."""
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    found = segments(body)
+    if not found:
+        return Malformed("The response holds no `Step 1:` at the start of a line.")
+    if len(found) > MOST_STEPS:
+        return Malformed(f"The response has {len(found)} steps; {MOST_STEPS} are allowed.")
+    for place, segment in enumerate(found, 1):
+        if segment.number != place:
+            return Malformed(f"Step {place} of the response is numbered {segment.number}.")
+        if not segment.text:
+            return Malformed(f"Step {place} of the response is empty.")
+    return tuple(segment.text for segment in found)

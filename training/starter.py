@@ -1,0 +1,189 @@
+"""The starter model: a small Qwen2-architecture network, trained from nothing on our lessons so that every role works offline.
+
+It shows the machinery and the formats, not quality. Knows lessons and torch; is handed its material, writes one folder.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+
+from core.prompts import PROMPTS
+from training.lessons import Example, Material, examples
+from training.tokens import END, PAD, make_tokenizer, rendered
+
+FOLDER = Path(__file__).parent / "starter_model"
+"""Where the shipped starter model lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the weights, besides the material. `steps` updates of about `tokens` tokens each."""
+
+    vocabulary: int = 3072
+    hidden: int = 256
+    heads: int = 4
+    layers: int = 5
+    inner: int = 640
+    context: int = 2048
+    steps: int = 2400
+    tokens: int = 4096
+    rate: float = 2e-3
+    warmup: int = 100
+    longest: int = 1024
+    prompt_weight: float = 0.1
+    seed: int = 20260
+    threads: int = 2
+
+
+class Row(NamedTuple):
+    """Token ids of one example and where its reply begins."""
+
+    ids: list[int]
+    start: int
+
+
+Tell = Callable[[int, float], None]
+"""Called with (step, loss) now and then."""
+
+
+def make_starter(material: Material, folder: Path, recipe: Recipe, tell: Tell | None = None) -> str:
+    """Train and write the starter model; returns the digest of its weights, the same on the same machine."""
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(recipe.threads)
+    tokenizer = make_tokenizer(_texts(material, recipe), recipe.vocabulary)
+    model = _network(recipe, tokenizer)
+    _train(model, _batches(tokenizer, material, recipe), recipe, tell)
+    return _write(model, tokenizer, folder, recipe)
+
+
+def _texts(material: Material, recipe: Recipe) -> Iterator[str]:
+    """What the vocabulary is learned from: the starter set's texts, and lessons."""
+    for _ in range(4):
+        for tree in material.trees:
+            yield f"{tree.scenario.preference}\n{tree.scenario.query}\n{tree.scenario.topic}"
+            yield from (f"{node.thought}\n{node.critique}" for node in tree.nodes)
+        yield from material.sentences
+    for example in islice(examples(recipe.seed + 1, material), 3000):
+        yield rendered(example.messages, example.target)
+
+
+def _network(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCausalLM:
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in (END, PAD)}
+    config = Qwen2Config(
+        vocab_size=recipe.vocabulary,
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.inner,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads // 2,
+        max_position_embeddings=recipe.context,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=ids[END],
+        pad_token_id=ids[PAD],
+    )
+    model = Qwen2ForCausalLM(config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=[ids[END], ids[PAD]], pad_token_id=ids[PAD], do_sample=False
+    )
+    return model
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Row:
+    """Token ids of prompt and reply; encoded apart, because that is how a prompt arrives."""
+    prompt = tokenizer(rendered(example.messages), add_special_tokens=False)["input_ids"]
+    reply = tokenizer(example.target + END, add_special_tokens=False)["input_ids"]
+    return Row([*prompt, *reply], len(prompt))
+
+
+def _batches(tokenizer: PreTrainedTokenizerBase, material: Material, recipe: Recipe) -> Iterator[list[Row]]:
+    """Batches of rows of similar length, about `tokens` tokens each, without end."""
+    rng = Random(recipe.seed + 2)
+    rows = (encode(tokenizer, example) for example in examples(recipe.seed, material))
+    while True:
+        pool = sorted(
+            islice((row for row in rows if len(row.ids) <= recipe.longest), 512), key=lambda row: len(row.ids)
+        )
+        batches: list[list[Row]] = [[]]
+        for row in pool:
+            if (len(batches[-1]) + 1) * len(row.ids) > recipe.tokens:
+                batches.append([])
+            batches[-1].append(row)
+        batches = batches[:-1]
+        rng.shuffle(batches)
+        yield from batches
+
+
+def _tensors(batch: Sequence[Row], pad: int, prompt_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """ids (B, T), padded on the right, and the weight (B, T) of predicting each of them."""
+    width = max(len(row.ids) for row in batch)
+    ids = torch.full((len(batch), width), pad)
+    weight = torch.zeros(len(batch), width)
+    for place, row in enumerate(batch):
+        ids[place, : len(row.ids)] = torch.tensor(row.ids)
+        weight[place, 1 : row.start] = prompt_weight
+        weight[place, row.start : len(row.ids)] = 1.0
+    return ids, weight
+
+
+def _loss(model: Qwen2ForCausalLM, ids: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weighted mean of -log p over the tokens with a weight; padding stands on the right, so a causal mask is enough."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(ids[:, :-1], use_cache=False).last_hidden_state
+        chosen = weight[:, 1:] > 0
+        logits = model.lm_head(hidden[chosen]).float()
+    each = cross_entropy(logits, ids[:, 1:][chosen], reduction="none")
+    kept = weight[:, 1:][chosen]
+    return (each * kept).sum() / kept.sum()
+
+
+def _rate(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then linear to a twentieth."""
+    if step < recipe.warmup:
+        return (step + 1) / recipe.warmup
+    return 1.0 - 0.95 * (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+
+
+def _train(model: Qwen2ForCausalLM, batches: Iterator[list[Row]], recipe: Recipe, tell: Tell | None) -> None:
+    model.train()
+    flat = [value for value in model.parameters() if value.ndim < 2]
+    wide = [value for value in model.parameters() if value.ndim >= 2]
+    groups = [{"params": wide, "weight_decay": 0.05}, {"params": flat, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.95), fused=True)
+    mean = 0.0
+    for step, batch in enumerate(islice(batches, recipe.steps)):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate * _rate(step, recipe)
+        loss = _loss(model, *_tensors(batch, model.config.pad_token_id, recipe.prompt_weight))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        mean = loss.item() if not step else 0.95 * mean + 0.05 * loss.item()
+        if tell and (step + 1) % 50 == 0:
+            tell(step + 1, mean)
+
+
+def _write(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path, recipe: Recipe) -> str:
+    """Weights in bfloat16, tokenizer, and what they were made from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.eval().to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    made = {
+        "recipe": asdict(recipe),
+        "prompts": {name: template.digest for name, template in PROMPTS.items()},
+        "weights": digest,
+        "torch": str(torch.__version__),
+    }
+    (folder / "made.json").write_text(json.dumps(made, indent=1) + "\n", "utf-8")
+    return digest
