@@ -29,10 +29,14 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Starter trees to learn from, and sentences for odd cases. Held-out trees are left out by the caller."""
+    """Starter trees to learn from, and sentences for odd cases. Held-out trees are left out by the caller.
+
+    `share` of the cases come from the trees.
+    """
 
     trees: tuple[Tree, ...] = ()
     sentences: tuple[str, ...] = ()
+    share: float = 0.15
 
 
 Lesson = Callable[[Random, Material], Example]
@@ -69,10 +73,10 @@ def _kind(rng: Random, weights: Mapping[Kind, float]) -> Kind:
 def case(rng: Random, material: Material) -> Case:
     """A case: from the word lists, from a starter tree, or out of stray sentences."""
     draw = rng.random()
-    if material.trees and draw < 0.15:
+    if material.trees and draw < material.share:
         scenario = rng.choice(material.trees).scenario
         return cases.read(rng, scenario.preference, scenario.query, scenario.topic)
-    if len(material.sentences) > 3 and draw < 0.35:
+    if len(material.sentences) > 3 and draw < material.share + 0.2:
         return cases.mixed(rng, material.sentences)
     return cases.made(rng)
 

@@ -39,7 +39,6 @@ class Recipe:
     rate: float = 2e-3
     warmup: int = 100
     longest: int = 1024
-    prompt_weight: float = 0.1
     seed: int = 20260
     threads: int = 2
 
@@ -123,27 +122,23 @@ def _batches(tokenizer: PreTrainedTokenizerBase, material: Material, recipe: Rec
         yield from batches
 
 
-def _tensors(batch: Sequence[Row], pad: int, prompt_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """ids (B, T), padded on the right, and the weight (B, T) of predicting each of them."""
+def _tensors(batch: Sequence[Row], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """ids (B, T), padded on the right, and which of them (B, T) belong to a reply."""
     width = max(len(row.ids) for row in batch)
     ids = torch.full((len(batch), width), pad)
-    weight = torch.zeros(len(batch), width)
+    reply = torch.zeros(len(batch), width, dtype=torch.bool)
     for place, row in enumerate(batch):
         ids[place, : len(row.ids)] = torch.tensor(row.ids)
-        weight[place, 1 : row.start] = prompt_weight
-        weight[place, row.start : len(row.ids)] = 1.0
-    return ids, weight
+        reply[place, row.start : len(row.ids)] = True
+    return ids, reply
 
 
-def _loss(model: Qwen2ForCausalLM, ids: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted mean of -log p over the tokens with a weight; padding stands on the right, so a causal mask is enough."""
+def _loss(model: Qwen2ForCausalLM, ids: torch.Tensor, reply: torch.Tensor) -> torch.Tensor:
+    """Mean of -log p over the tokens of the replies; padding stands on the right, so a causal mask is enough."""
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(ids[:, :-1], use_cache=False).last_hidden_state
-        chosen = weight[:, 1:] > 0
-        logits = model.lm_head(hidden[chosen]).float()
-    each = cross_entropy(logits, ids[:, 1:][chosen], reduction="none")
-    kept = weight[:, 1:][chosen]
-    return (each * kept).sum() / kept.sum()
+        logits = model.lm_head(hidden[reply[:, 1:]]).float()
+    return cross_entropy(logits, ids[:, 1:][reply[:, 1:]])
 
 
 def _rate(step: int, recipe: Recipe) -> float:
@@ -163,7 +158,7 @@ def _train(model: Qwen2ForCausalLM, batches: Iterator[list[Row]], recipe: Recipe
     for step, batch in enumerate(islice(batches, recipe.steps)):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _rate(step, recipe)
-        loss = _loss(model, *_tensors(batch, model.config.pad_token_id, recipe.prompt_weight))
+        loss = _loss(model, *_tensors(batch, model.config.pad_token_id))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

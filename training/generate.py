@@ -1,0 +1,158 @@
+"""A local checkpoint as a ChatModel: concurrent asks are decoded together in one worker thread, so the event loop stays free.
+
+Knows threads and futures; the decoding itself is `training.decoding`. `pattern` of an ask is not enforced here: a small local
+model is trained to its formats, and every reply is parsed anyway.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from core.ports import Ask, Failure, Reply
+from training.decoding import Row, decode
+from training.models import Loaded
+
+Emit = asyncio.Queue[str | None]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An ask that somebody waits for; with a loop and a queue where the reply is streamed."""
+
+    ask: Ask
+    future: Future[Reply | Failure] = field(default_factory=Future)
+    loop: asyncio.AbstractEventLoop | None = None
+    pieces: Emit | None = None
+
+    def emit(self, piece: str | None) -> None:
+        """Hand a piece to the listener's loop; a loop that has been closed listens no more."""
+        if self.loop is None or self.pieces is None:
+            return
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.pieces.put_nowait, piece)
+
+    def settle(self, outcome: Reply | Failure) -> None:
+        try:
+            self.future.set_result(outcome)
+        except InvalidStateError:
+            return
+        finally:
+            self.emit(None)
+
+
+class LocalModel:
+    """A ChatModel on a loaded checkpoint.
+
+    `batch`: most asks decoded together; `wait`: seconds that the first ask waits for company. Close it, or use it in a `with`.
+    """
+
+    def __init__(self, loaded: Loaded, batch: int = 16, wait: float = 0.004) -> None:
+        self._loaded = loaded
+        self._batch = batch
+        self._wait = wait
+        self._waiting: queue.Queue[_Pending | None] = queue.Queue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self._loaded.name
+
+    async def ask(self, ask: Ask) -> Reply | Failure:
+        """The whole reply. A cancelled ask leaves its batch at the next token."""
+        return await asyncio.wrap_future(self._submit(_Pending(ask)).future)
+
+    async def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+        """The reply in pieces; together they are the text that `ask` returns. A failure is the last piece."""
+        pieces: Emit = asyncio.Queue()
+        pending = self._submit(_Pending(ask, loop=asyncio.get_running_loop(), pieces=pieces))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            outcome = pending.future.result(0)
+            if isinstance(outcome, Failure):
+                yield outcome
+        finally:
+            pending.future.cancel()
+
+    def close(self) -> None:
+        """End the worker after the batch at hand; asks that wait fail."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        self._waiting.put(None)
+        if thread is not None:
+            thread.join()
+        self._drain()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _submit(self, pending: _Pending) -> _Pending:
+        with self._lock:
+            if self._closed:
+                pending.settle(Failure("closed", f"{self.name} was closed.", 1))
+                return pending
+            self._waiting.put(pending)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name=f"model {self.name}", daemon=True)
+                self._thread.start()
+        return pending
+
+    def _work(self) -> None:
+        while (batch := self._collect()) is not None:
+            self._answer([pending for pending in batch if not pending.future.cancelled()])
+
+    def _collect(self) -> list[_Pending] | None:
+        """The first ask, and those that come within `wait` seconds, up to `batch`; None at the end."""
+        first = self._waiting.get()
+        if first is None:
+            return None
+        batch, until = [first], time.monotonic() + self._wait
+        while len(batch) < self._batch:
+            try:
+                found = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if found is None:
+                self._waiting.put(None)
+                break
+            batch.append(found)
+        return batch
+
+    def _answer(self, batch: list[_Pending]) -> None:
+        """Decode a batch; whatever goes wrong, everybody who waits gets an outcome."""
+        rows = [Row(pending.ask, pending.emit, pending.future.cancelled) for pending in batch]
+        outcomes: list[Reply | Failure] = []
+        reason = "The model stopped without a result."
+        try:
+            outcomes = decode(self._loaded, rows)
+        except (RuntimeError, ValueError, IndexError) as error:
+            reason = f"The model failed: {' '.join(str(error).split())[:300]}"
+        finally:
+            lost: Reply | Failure = Failure("broken", reason, 1)
+            for place, pending in enumerate(batch):
+                pending.settle(outcomes[place] if place < len(outcomes) else lost)
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                pending = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            if pending is not None:
+                pending.settle(Failure("closed", f"{self.name} was closed.", 1))
