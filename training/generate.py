@@ -15,9 +15,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+import torch
+
 from core.ports import Ask, Failure, Reply
 from training.decoding import Row, decode
 from training.models import Loaded
+
+SMALL = 50_000_000
+"""Parameters under which one thread decodes."""
 
 Emit = asyncio.Queue[str | None]
 
@@ -51,6 +56,8 @@ class LocalModel:
     """A ChatModel on a loaded checkpoint.
 
     `batch`: most asks decoded together; `wait`: seconds that the first ask waits for company. Close it, or use it in a `with`.
+    A small model on a CPU is decoded by one thread of torch (a setting of the whole process): its matrices are so small that
+    threads would wait for each other longer than they work, above all beside other work.
     """
 
     def __init__(self, loaded: Loaded, batch: int = 16, wait: float = 0.004) -> None:
@@ -114,6 +121,9 @@ class LocalModel:
         return pending
 
     def _work(self) -> None:
+        model = self._loaded.model
+        if model.device.type == "cpu" and model.num_parameters() < SMALL:
+            torch.set_num_threads(1)
         while (batch := self._collect()) is not None:
             self._answer([pending for pending in batch if not pending.future.cancelled()])
 

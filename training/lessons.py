@@ -173,12 +173,12 @@ def critic(rng: Random, material: Material) -> Example:
 
 
 def points(scores: Sequence[float], final: float) -> tuple[int, int, int]:
-    """Process, discovery and answer points of a review, in fives, from the scores of the steps and of the answer."""
-    mean = max(0.0, sum(scores) / len(scores))
+    """Process, discovery and answer points of a review, in tens, from the scores of the steps and of the answer."""
+    mean = sum(scores) / len(scores)
     return (
-        5 * min(6, 1 + round(5 * mean)),
-        5 * min(8, 1 + round(7 * max(0.0, *scores))),
-        5 * min(6, 1 + round(5 * max(0.0, final))),
+        10 * (1 + sum(mean > limit for limit in (0.45, 0.7))),
+        10 * (1 + sum(max(scores) > limit for limit in (0.4, 0.7, 0.89))),
+        10 * (1 + sum(final > limit for limit in (0.3, 0.75))),
     )
 
 
@@ -234,11 +234,11 @@ LESSONS: Mapping[str, tuple[Lesson, float]] = {
     "follow_up": (follow_up, 1.2),
     "answer": (answer, 1.0),
     "critic": (critic, 2.6),
-    "review": (review, 1.0),
+    "review": (review, 1.2),
     "policy": (steps_reply, 1.4),
     "zero_shot": (zero_shot, 0.4),
     "few_shot": (few_shot, 0.3),
-    "chain_of_thought": (chain_of_thought, 0.4),
+    "chain_of_thought": (chain_of_thought, 0.6),
 }
 """Every lesson by the name of its prompt, with its weight in the mixture."""
 

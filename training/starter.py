@@ -5,19 +5,19 @@ It shows the machinery and the formats, not quality. Knows lessons and torch; is
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from random import Random
-from typing import NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 
 from core.prompts import PROMPTS
-from training.lessons import Example, Material, examples
+from training.echo import echoes, look_back
+from training.lessons import Material, examples
+from training.rows import Row, batches, tensors
 from training.tokens import END, PAD, make_tokenizer, rendered
 
 FOLDER = Path(__file__).parent / "starter_model"
@@ -26,7 +26,10 @@ FOLDER = Path(__file__).parent / "starter_model"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides the weights, besides the material. `steps` updates of about `tokens` tokens each."""
+    """Everything that decides the weights, besides the material.
+
+    `echo` updates that learn to copy, then `steps` updates on lessons, of about `tokens` tokens each.
+    """
 
     vocabulary: int = 3072
     hidden: int = 256
@@ -34,20 +37,14 @@ class Recipe:
     layers: int = 5
     inner: int = 640
     context: int = 2048
-    steps: int = 1600
+    echo: int = 200
+    steps: int = 1300
     tokens: int = 4096
     rate: float = 2.5e-3
-    warmup: int = 100
+    warmup: int = 40
     longest: int = 1024
     seed: int = 20260
     threads: int = 1
-
-
-class Row(NamedTuple):
-    """Token ids of one example and where its reply begins."""
-
-    ids: list[int]
-    start: int
 
 
 Tell = Callable[[int, float], None]
@@ -60,7 +57,11 @@ def make_starter(material: Material, folder: Path, recipe: Recipe, tell: Tell | 
     torch.set_num_threads(recipe.threads)
     tokenizer = make_tokenizer(_texts(material, recipe), recipe.vocabulary)
     model = _network(recipe, tokenizer)
-    _train(model, _batches(tokenizer, material, recipe), recipe, tell)
+    look_back(model)
+    lessons = examples(recipe.seed, material)
+    copying = echoes(recipe.vocabulary, recipe.tokens // 2, recipe.seed + 3)
+    teaching = batches(tokenizer, lessons, recipe.tokens, recipe.longest, recipe.seed + 2)
+    _train(model, chain(islice(copying, recipe.echo), islice(teaching, recipe.steps)), recipe, tell)
     return _write(model, tokenizer, folder, recipe)
 
 
@@ -97,68 +98,32 @@ def _network(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Qwen2ForCaus
     return model
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Row:
-    """Token ids of prompt and reply; encoded apart, because that is how a prompt arrives."""
-    prompt = tokenizer(rendered(example.messages), add_special_tokens=False)["input_ids"]
-    reply = tokenizer(example.target + END, add_special_tokens=False)["input_ids"]
-    return Row([*prompt, *reply], len(prompt))
-
-
-def _batches(tokenizer: PreTrainedTokenizerBase, material: Material, recipe: Recipe) -> Iterator[list[Row]]:
-    """Batches of rows of similar length, about `tokens` tokens each, without end."""
-    rng = Random(recipe.seed + 2)
-    rows = (encode(tokenizer, example) for example in examples(recipe.seed, material))
-    while True:
-        pool = sorted(
-            islice((row for row in rows if len(row.ids) <= recipe.longest), 512), key=lambda row: len(row.ids)
-        )
-        batches: list[list[Row]] = [[]]
-        for row in pool:
-            if (len(batches[-1]) + 1) * len(row.ids) > recipe.tokens:
-                batches.append([])
-            batches[-1].append(row)
-        batches = batches[:-1]
-        rng.shuffle(batches)
-        yield from batches
-
-
-def _tensors(batch: Sequence[Row], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """ids (B, T), padded on the right, and which of them (B, T) belong to a reply."""
-    width = max(len(row.ids) for row in batch)
-    ids = torch.full((len(batch), width), pad)
-    reply = torch.zeros(len(batch), width, dtype=torch.bool)
-    for place, row in enumerate(batch):
-        ids[place, : len(row.ids)] = torch.tensor(row.ids)
-        reply[place, row.start : len(row.ids)] = True
-    return ids, reply
-
-
-def _loss(model: Qwen2ForCausalLM, ids: torch.Tensor, reply: torch.Tensor) -> torch.Tensor:
-    """Mean of -log p over the tokens of the replies; padding stands on the right, so a causal mask is enough."""
+def _loss(model: Qwen2ForCausalLM, ids: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
+    """Mean of -log p over the learned tokens; padding stands on the right, so a causal mask is enough."""
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(ids[:, :-1], use_cache=False).last_hidden_state
-        logits = model.lm_head(hidden[reply[:, 1:]]).float()
-    return cross_entropy(logits, ids[:, 1:][reply[:, 1:]])
+        logits = model.lm_head(hidden[learned[:, 1:]]).float()
+    return cross_entropy(logits, ids[:, 1:][learned[:, 1:]])
 
 
 def _rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then linear to a twentieth."""
-    if step < recipe.warmup:
-        return (step + 1) / recipe.warmup
-    return 1.0 - 0.95 * (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    """Linear warm-up, level while copying is learned, then linear to a twentieth."""
+    if step < recipe.echo:
+        return min(1.0, (step + 1) / recipe.warmup)
+    return 1.0 - 0.95 * (step - recipe.echo) / recipe.steps
 
 
-def _train(model: Qwen2ForCausalLM, batches: Iterator[list[Row]], recipe: Recipe, tell: Tell | None) -> None:
+def _train(model: Qwen2ForCausalLM, stages: Iterator[list[Row]], recipe: Recipe, tell: Tell | None) -> None:
     model.train()
     flat = [value for value in model.parameters() if value.ndim < 2]
     wide = [value for value in model.parameters() if value.ndim >= 2]
     groups = [{"params": wide, "weight_decay": 0.05}, {"params": flat, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.95), fused=True)
     mean = 0.0
-    for step, batch in enumerate(islice(batches, recipe.steps)):
+    for step, batch in enumerate(stages):
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _rate(step, recipe)
-        loss = _loss(model, *_tensors(batch, model.config.pad_token_id))
+        loss = _loss(model, *tensors(batch, model.config.pad_token_id))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

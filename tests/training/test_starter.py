@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
-from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM  # noqa: E402
 
 from app.actions.make_starter import starter_sentences, starter_trees  # noqa: E402
 from core.bands import histogram  # noqa: E402
@@ -22,9 +22,11 @@ from core.ports import Ask, Message  # noqa: E402
 from core.prompts import PROMPTS, council, digest  # noqa: E402
 from core.types import Persona  # noqa: E402
 from training import cases  # noqa: E402
+from training.echo import echoes, look_back  # noqa: E402
 from training.generate import LocalModel  # noqa: E402
 from training.lessons import LESSONS, Material, examples, points  # noqa: E402
 from training.models import load  # noqa: E402
+from training.rows import encode, tensors  # noqa: E402
 from training.rule import critique, rule_score  # noqa: E402
 from training.starter import FOLDER, Recipe, make_starter  # noqa: E402
 from training.starter_report import CHECKS, ask_all, held_out, ranks, sense, well_formed  # noqa: E402
@@ -171,15 +173,59 @@ def test_the_rule_by_hand(step: str, low: float, high: float) -> None:
 
 def test_points_lie_in_their_ranges() -> None:
     assert points([1.0, 1.0], 1.0) == (30, 40, 30)
-    assert points([-1.0], -1.0) == (5, 5, 5)
+    assert points([-1.0], -1.0) == (10, 10, 10)
 
 
 def test_ranks_share_ties() -> None:
     assert ranks([0.3, 0.1, 0.3, 0.9]).tolist() == [2.5, 1, 2.5, 4]
 
 
+def test_looking_back_means_the_token_before_and_the_one_before_that() -> None:
+    torch.manual_seed(0)
+    model = Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=64,
+            hidden_size=256,
+            intermediate_size=64,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+        )
+    )
+    model.set_attn_implementation("eager")
+    ids = torch.randint(0, 64, (1, 40))
+    before = model(ids, output_attentions=True).attentions[0][0]
+    look_back(model)
+    after = model(ids, output_attentions=True).attentions[0][0]
+    for head, back in enumerate((1, 2)):
+        assert float(after[head].diagonal(-back)[5:].min()) > 0.9
+        assert float(before[head].diagonal(-back)[5:].max()) < 0.5
+    assert torch.allclose(before[2:], after[2:])
+
+
+def test_echoes_repeat_what_was_said() -> None:
+    for batch in islice(echoes(512, 1000, 1), 20):
+        ids, learned = tensors(batch, 0)
+        assert ids.shape[0] * ids.shape[1] <= 1000
+        for row, kept in zip(ids, learned, strict=True):
+            second = row[kept]
+            assert 20 <= len(second) <= 31
+            assert row[: len(second)].tolist() == second.tolist()
+
+
+def test_only_replies_and_thoughts_are_learned() -> None:
+    tokenizer = load(FOLDER, "cpu").tokenizer
+    for name in LESSONS:
+        for example in held_out(TRAINED, name, 10, 3):
+            row = encode(tokenizer, example)
+            learned = tokenizer.decode(row.ids[row.start :])
+            assert learned.endswith(f"{example.target}<|im_end|>")
+            assert example.messages[0].content not in learned
+            assert tokenizer.decode(row.ids) == rendered(example.messages, example.target)
+
+
 def test_training_twice_gives_the_same_weights(tmp_path: Path) -> None:
-    recipe = Recipe(vocabulary=768, hidden=128, heads=2, layers=1, inner=64, steps=3, tokens=1024)
+    recipe = Recipe(vocabulary=768, hidden=128, heads=2, layers=1, inner=64, echo=2, steps=2, tokens=1024)
     first, again = (make_starter(HELD_OUT, tmp_path / name, recipe) for name in ("a", "b"))
     assert first == again
     other = Recipe(**{**asdict(recipe), "seed": 1})
