@@ -35,7 +35,7 @@ PERSONA_FOCUS: Mapping[str, str] = {
 
 Split = Literal["train", "validation", "test", ""]
 NodeKind = Literal["root", "thought", "answer"]
-PruneReason = Literal["threshold", "beam", "duplicate"]
+PruneReason = Literal["threshold", "beam", "duplicate", "unscored"]
 
 
 class Node(NamedTuple):

@@ -17,7 +17,7 @@ FORM = "subtext"
 LABEL = "Subtext records"
 _OPTIONAL = ("critique", "persona", "unscored", "patch")
 _MARK = re.compile(r"[a-z_]{1,40}")
-_PRUNED = ("threshold", "beam", "duplicate")
+_PRUNED = ("threshold", "beam", "duplicate", "unscored")
 
 
 def fits(value: Any) -> bool:
