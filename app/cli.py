@@ -13,6 +13,7 @@ from app.actions.import_data import SPLITS, Labels, import_files
 from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
 from app.actions.try_role import forget_replies, role_states, try_role
+from app.commands import jobs as job_commands
 from app.commands import people, studies
 from app.context import Context, open_context
 from app.doctor import examine
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     attempt.set_defaults(run=_try)
     forget = verbs.add_parser("forget", help="empty the cache of replies")
     forget.set_defaults(run=_forget)
+    job_commands.add(commands)
     doctor = commands.add_parser("doctor", help="check database, blobs, disk and versions")
     doctor.set_defaults(run=_doctor)
     studies.add(commands)

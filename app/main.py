@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from gradio import themes
 
 from app.api import data as data_routes
+from app.api import jobs as job_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
 from app.api import settings as settings_routes
@@ -27,7 +28,8 @@ from app.auth import first_admin, identify
 from app.context import Context
 from app.errors import Refused
 from app.guard import Guard, is_loopback
-from app.pages import data, home, people, rate, settings, sign_in, studies, trees
+from app.keeper import attended
+from app.pages import data, home, jobs, people, rate, settings, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -50,6 +52,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(rate_routes.router(context))
     app.include_router(people_routes.router(context))
     app.include_router(settings_routes.router(context))
+    app.include_router(job_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -98,6 +101,8 @@ def _pages() -> gr.Blocks:
         studies.build()
     with demo.route("Settings", "/settings"):
         settings.build()
+    with demo.route("Jobs", "/jobs"):
+        jobs.build()
     with demo.route("Rate", "/rate"):
         rate.build()
     with demo.route("People", "/people"):
@@ -110,10 +115,11 @@ def _pages() -> gr.Blocks:
 
 
 def serve(context: Context) -> None:
-    """Serve until interrupted."""
+    """Serve until interrupted. A worker runs beside, in a process of its own that outlives the server while it has jobs."""
     host, port = context.settings.host, context.settings.port
     app = create_app(context)
     first = first_admin(context, is_loopback(host))
     here = f"Subtext is on http://{host}:{port} (data in {context.settings.data}). Stop it with Ctrl+C."
     print("\n".join(filter(None, (first, here))), flush=True)  # noqa: T201
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
+    with attended(context):
+        uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, timeout_graceful_shutdown=5)

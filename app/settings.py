@@ -23,6 +23,9 @@ class Settings:
     admin: str = ""
     admin_password: str = field(default="", repr=False)
     engines: Mapping[Role, Engine] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(ROLES)))
+    light_jobs: int = 2
+    devices: str = "auto"
+    job_grace: int = 20
 
 
 MEANING: Mapping[str, str] = {
@@ -33,6 +36,9 @@ MEANING: Mapping[str, str] = {
     "starter_set": "load the sample trees and dialogues into a new database (1 or 0)",
     "admin": "name of the admin account to make at the first start; without one a local server is for a single user",
     "admin_password": "password of that account; at least 10 characters",
+    "light_jobs": "background jobs of the light lane that run at once",
+    "devices": "devices of gpu jobs, one job each: `auto`, `cpu`, or numbers of GPUs by comma",
+    "job_grace": "seconds a cancelled job has to end by itself before all its processes are killed",
 }
 
 

@@ -314,3 +314,42 @@ class ModelCallRow(SQLModel, table=True):
     seconds: float
     model: str
     created_at: str
+
+
+class JobRow(SQLModel, table=True):
+    """A background job. The row is the truth; `handle` names the process behind it (with boot and start time), '' for none."""
+
+    __tablename__: ClassVar[Any] = "job"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    spec: Any = Field(sa_column=Column(JSON, nullable=False))
+    lane: str
+    device: str
+    status: str = Field(index=True)
+    after_id: int | None = Field(default=None, foreign_key="job.id", ondelete="SET NULL", index=True)
+    retry_of: int | None = Field(default=None, foreign_key="job.id", ondelete="SET NULL")
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    worker: str
+    handle: str
+    attempt: int
+    restarts: int
+    progress_done: float
+    progress_total: float
+    rate: float | None
+    message: str
+    heartbeat_at: str | None
+    folder: str
+    result: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class JobMetricRow(SQLModel, table=True):
+    """A number a job reported at a step; NULL where it was no finite number."""
+
+    __tablename__: ClassVar[Any] = "job_metric"
+    job_id: int = Field(foreign_key="job.id", ondelete="CASCADE", primary_key=True)
+    name: str = Field(primary_key=True)
+    step: int = Field(primary_key=True)
+    value: float | None

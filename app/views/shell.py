@@ -7,6 +7,7 @@ NAVIGATION = (
     ("/data", "Data"),
     ("/trees", "Trees"),
     ("/studies", "Studies"),
+    ("/jobs", "Jobs"),
     ("/settings", "Settings"),
     ("/people", "People"),
 )

@@ -1,0 +1,49 @@
+"""What a running job may say: the port its action reports to, its statuses, and how fast it goes. No clock, no process."""
+
+from typing import Literal, Protocol, get_args
+
+Status = Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+ALIVE: tuple[Status, ...] = ("running", "cancelling")
+"""Statuses in which a process stands behind the row."""
+
+ENDED: tuple[Status, ...] = ("done", "failed", "cancelled")
+
+
+class Reporter(Protocol):
+    """What an action is handed to tell how far it is. No call waits, and none fails because the telling did not work."""
+
+    def progress(self, done: float, total: float, message: str = "") -> None:
+        """`done` of `total` units (total 0: not known yet); `message` is a sentence, '' keeps the last one."""
+        ...
+
+    def metric(self, step: int, name: str, value: float) -> None:
+        """A number at a step, such as a loss. The same step and name again replaces the value."""
+        ...
+
+    def input(self, name: str, digest: str) -> None:
+        """Something the job reads, by the SHA-256 of its content; it goes into job.json."""
+        ...
+
+    def cancelled(self) -> bool:
+        """True once somebody asked the job to stop: leave everything in order and return. Costs nothing to ask."""
+        ...
+
+
+def rate(done: float, since_done: float, seconds: float) -> float | None:
+    """Units a second since the first report of this attempt; None while nothing can be said.
+
+    `done` and `since_done` in units, `seconds` between the two reports. A resumed job starts with `since_done` > 0, so what an
+    earlier attempt did makes no rate.
+    """
+    moved = done - since_done
+    return moved / seconds if moved > 0 and seconds > 0 else None
+
+
+def vanished(how: str, attempt: int, again: bool) -> str:
+    """The sentence for a process that ended without a word; `how` is what is known of its end ('signal 9' or '')."""
+    known = f" ({how})" if how else ""
+    if again:
+        return f"The process of attempt {attempt} ended without a word{known}; the job is queued again and goes on."
+    killed = " Signal 9 is often a machine out of memory." if how == "signal 9" else ""
+    return f"The process ended without a word{known}; the log has its last lines.{killed} Resume or retry."

@@ -1,0 +1,83 @@
+"""What a background job is asked to do: one frozen model for each kind, told apart by `kind`.
+
+Knows the shape of an order and its lane; knows no queue, process or database. A new kind is a class here, its name in `Spec`,
+an action, and one `case` in `app/run.py`.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+Lane = Literal["light", "gpu"]
+
+
+class JobSpec(BaseModel):
+    """Base of every kind.
+
+    `LANE`: many light jobs run side by side, gpu jobs one for each device. `RESTARTS`: how often a job whose process vanished
+    (killed, out of memory, machine restarted) is queued again by itself; 0 for a kind that cannot go on where it was.
+    """
+
+    LANE: ClassVar[Lane] = "light"
+    RESTARTS: ClassVar[int] = 3
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DoctorSpec(JobSpec):
+    """Check the installation; the findings are the result."""
+
+    RESTARTS: ClassVar[int] = 0
+    kind: Literal["doctor"] = "doctor"
+
+
+class ExportSpec(JobSpec):
+    """Write a set in a format into the job's folder."""
+
+    kind: Literal["export"] = "export"
+    set: int = Field(ge=1, lt=1 << 62)
+    format: str = Field(default="subtext", min_length=1, max_length=40)
+
+
+Spec = Annotated[DoctorSpec | ExportSpec, Field(discriminator="kind")]
+"""Every kind of job."""
+
+KINDS: dict[str, type[JobSpec]] = {"doctor": DoctorSpec, "export": ExportSpec}
+_SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
+
+
+def lane(spec: Spec) -> Lane:
+    """The lane a job waits in."""
+    return spec.LANE
+
+
+def resumable(kind: str) -> bool:
+    """True when a job of this kind can go on in its folder; False also for a kind this version does not know."""
+    return kind in KINDS and KINDS[kind].RESTARTS > 0
+
+
+def read_spec(value: object) -> Spec:
+    """The spec in a JSON value. Raises ValueError with a sentence for a person."""
+    if not isinstance(value, dict):
+        raise ValueError("A job is a JSON object with a field 'kind'.")
+    kind = value.get("kind")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if not isinstance(kind, str) or kind not in KINDS:
+        said = "no kind" if kind is None else f"the kind {str(kind)[:60]!r}"  # pyright: ignore[reportUnknownArgumentType]
+        raise ValueError(f"The job has {said}. Kinds: {', '.join(KINDS)}.")
+    try:
+        return _SPEC.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(_sentence(kind, error)) from error
+
+
+def _sentence(kind: str, error: ValidationError) -> str:
+    first: Any = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"][1:])[:80]
+    own = [name for name in KINDS[kind].model_fields if name != "kind"]
+    fields = f"Its fields: {', '.join(own)}." if own else "It has no fields."
+    match first["type"]:
+        case "extra_forbidden":
+            return f"There is no field {field!r} in a job of kind {kind}. {fields}"
+        case "missing":
+            return f"A job of kind {kind} needs the field {field!r}. {fields}"
+        case _:
+            return f"The field {field!r} of a job of kind {kind} cannot be used: {first['msg'].lower()}."
