@@ -110,11 +110,15 @@ def work(context: Context, worker: Worker, leave: bool = False, also: bool = Fal
             if leave and time.monotonic() - looked > _LOOK:
                 looked = time.monotonic()
                 if worker.idle() and _last(context, lock):
-                    return
+                    if worker.idle() or not lock.take():
+                        return
 
 
 def _last(context: Context, lock: Lock) -> bool:
-    """Let go of the worker's lock when no server runs, without a moment in which a new server could count on this worker."""
+    """Let go of the worker's lock when no server runs, without a moment in which a new server could count on this worker.
+
+    A job that a command put in just before counted on it too: look again whether there is one after this.
+    """
     with server_lock(context.settings.data) as servers:
         if not servers.take():
             return False

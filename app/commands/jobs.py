@@ -21,6 +21,8 @@ from db import jobs
 from db.jobs import Job
 
 _LOOK = 0.3
+_KEEP = 5.0
+"""Seconds after which somebody who waits sees to it that there is still a worker."""
 
 
 def add(commands: Any) -> None:
@@ -143,10 +145,13 @@ def _copy(context: Context, job: Job, offset: int) -> int:
 
 def _follow(context: Context, job_id: int) -> int:
     """The log as it is written, then the last sentence; 0 when the job is done. Leaving changes nothing about the job."""
-    offset = 0
+    offset, looked = 0, time.monotonic()
     try:
         while True:
             job = actions.one(context, job_id)
+            if time.monotonic() - looked > _KEEP:
+                looked = time.monotonic()
+                start_worker(context)
             offset = _copy(context, job, offset)
             if job.status in ENDED:
                 print(f"Job {job_id} is {job.status}: {job.message}", file=sys.stderr)
