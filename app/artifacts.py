@@ -47,6 +47,8 @@ class Found(NamedTuple):
 def listing(folder: Path) -> list[Artifact]:
     """The files under a folder by their paths, without hidden ones; empty when the folder is gone."""
     found: list[Artifact] = []
+    if folder.is_symlink():
+        return found
     for artifact in _walk(folder, ""):
         found.append(artifact)
         if len(found) == FILES:
@@ -115,7 +117,7 @@ def log_piece(folder: Path, offset: int) -> Piece:
         start = max(0, size - CHUNK) if offset < 0 else (0 if offset > size else offset)
         file.seek(start)
         chunk = file.read(CHUNK)
-    kept = whole(chunk) if start + len(chunk) >= size or len(chunk) == CHUNK else chunk
+    kept = whole(chunk) or chunk  # bytes that stay incomplete are shown as what they are
     return Piece(start, start + len(kept), size, kept.decode("utf-8", "replace"))
 
 

@@ -109,9 +109,8 @@ def work(context: Context, worker: Worker, leave: bool = False, also: bool = Fal
             worker.turn()
             if leave and time.monotonic() - looked > _LOOK:
                 looked = time.monotonic()
-                if worker.idle() and _last(context, lock):
-                    if worker.idle() or not lock.take():
-                        return
+                if worker.idle() and _last(context, lock) and (worker.idle() or not lock.take()):
+                    return
 
 
 def _last(context: Context, lock: Lock) -> bool:

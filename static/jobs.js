@@ -83,7 +83,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
     opened.step = opened.curves.take(metrics);
     opened.offset = opened.log.take(log, opened.offset);
   };
-  const look = async () => {
+  const looked = async () => {
     const { opened } = state;
     if (!opened) return;
     for (let round = 0; round < 8; round += 1) {
@@ -93,6 +93,9 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
       if (found.log.gone || found.log.next >= found.log.size) return;
     }
   };
+  // One after another: two answers to one question would write the log twice.
+  let last = Promise.resolve();
+  const look = () => (last = last.catch(() => {}).then(looked));
   const address = () => {
     const query = new URLSearchParams();
     if (state.opened) query.set("job", state.opened.id);
