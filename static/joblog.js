@@ -33,9 +33,11 @@ Subtext.jobLog = (box, id) => {
     // Adds a piece; returns the byte from which to ask on.
     take(piece, from) {
       const atEnd = view.scrollTop + view.clientHeight >= view.scrollHeight - 30;
-      if (from !== -1 && piece.offset !== from) { lines.data = ""; open.data = ""; }
+      const anew = piece.offset !== from;
+      if (anew) { lines.data = ""; open.data = ""; }
       if (piece.text) {
         const text = (open.data + piece.text).split("\n");
+        if (anew && piece.offset && text.length > 1) text.shift(); // begins in the middle of a line
         open.data = clean(text.pop()).replace(/\0/g, "");
         if (text.length) lines.appendData(`${text.map((line) => last(clean(line))).join("\n")}\n`);
         if (lines.data.length > KEPT) lines.data = lines.data.slice(lines.data.indexOf("\n", lines.data.length - KEPT / 2) + 1);

@@ -4,6 +4,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
   const find = (id) => element.querySelector(`#${id}`);
   const MARKS = { queued: "○", running: "◐", cancelling: "◓", done: "✓", failed: "✕", cancelled: "–" };
   const STALLED = 5; // minutes
+  const FAR = 400000; // bytes of a log
   const busy = (status) => ["queued", "running", "cancelling"].includes(status);
   const state = { status: "", rows: [], more: false, opened: null };
 
@@ -90,7 +91,9 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
       const found = await api(`/api/jobs/${opened.id}/live?offset=${opened.offset}&step=${opened.step}`);
       if (state.opened !== opened) return;
       draw(opened, found);
-      if (found.log.gone || found.log.next >= found.log.size) return;
+      opened.behind = !found.log.gone && found.log.next < found.log.size;
+      if (!opened.behind) return;
+      if (found.log.size - found.log.next > FAR) opened.offset = -1; // nobody reads that fast: on with the end
     }
   };
   // One after another: two answers to one question would write the log twice.
@@ -143,7 +146,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
     turn += 1;
     const some = state.counts && state.counts.queued + state.counts.running + state.counts.cancelling;
     try {
-      if (state.opened && (!state.opened.job || busy(state.opened.job.status))) { await look(); if (state.opened && state.opened.job && !busy(state.opened.job.status)) turn = 0; }
+      if (state.opened && (!state.opened.job || state.opened.behind || busy(state.opened.job.status))) { await look(); if (state.opened && state.opened.job && !busy(state.opened.job.status)) turn = 0; }
       if (turn % (some ? 2 : 8) === 0) await list();
       if (away) { away = false; fill(find("st-no-worker")); }
     } catch (error) {
