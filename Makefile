@@ -35,6 +35,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.simulation
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.calling
+	@$(BIN)/python -m benchmarks.jobs
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set
 	@$(BIN)/python -m tests.ui.screenshots

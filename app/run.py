@@ -92,7 +92,7 @@ def run(context: Context, job: Job, folder: Path, action: Act) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
     end = _closed(folder, told, end, reporter, context.now())
-    sys.stderr.write(f"{end.status}: {end.message}\n")
+    sys.stderr.write(f"{chr(10) if end.status == 'failed' else ''}{end.status}: {end.message}\n")
     for _ in range(3):
         try:
             jobs.finish(context.database, job.id, job.attempt, end, context.now())

@@ -52,7 +52,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
     const parts = Object.fromEntries(["head", "trouble", "progress", "curves", "log", "files", "about"].map((name) => [name, part(name)]));
     fill(find("st-job"), ...Object.values(parts));
     find("st-job").hidden = false;
-    return { id, parts, offset: -1, step: -1, attempt: null, drawn: "", filed: "", log: Subtext.jobLog(parts.log, id), curves: Subtext.curves(parts.curves), job: null };
+    return { id, parts, offset: -1, step: -1, attempt: null, drawn: "", looks: 0, behind: false, log: Subtext.jobLog(parts.log, id), curves: Subtext.curves(parts.curves), job: null };
   };
   const link = (id, text) => el("a", { href: `/jobs?job=${id}`, onclick: (event) => { if (event.metaKey || event.ctrlKey) return; event.preventDefault(); show(id); } }, text || `job ${id}`);
   const about = (job) => el("div", {}, el("h3", {}, "Command"),
@@ -76,7 +76,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
     opened.attempt = job.attempt;
     opened.job = job;
     const now = JSON.stringify([job.status, job.attempt, job.pid, job.can, job.status === "failed" ? job.message : "", traceback]);
-    if (now !== opened.drawn) { opened.drawn = now; frame(opened, job, traceback); files(opened); }
+    if (now !== opened.drawn) { opened.drawn = now; frame(opened, job, traceback); files(opened); } else if ((opened.looks += 1) % 10 === 0) files(opened);
     const part = share(job), warning = stalled(job);
     fill(opened.parts.progress, bar(job),
       el("p", { id: "st-job-progress" }, [part === null ? null : `${count(job.progress_done)} of ${count(job.progress_total)} (${Math.floor(100 * part)} %)`, left(job), took(job) ? `${busy(job.status) ? "running for" : "took"} ${took(job)}` : null].filter(Boolean).join(" · ")),
@@ -107,12 +107,12 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
   };
   const mark = () => { for (const row of element.querySelectorAll("[data-job]")) { if (state.opened && Number(row.dataset.job) === state.opened.id) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current"); } };
   const close = () => { state.opened = null; find("st-job").hidden = true; fill(find("st-job")); address(); mark(); };
-  const show = guarded(async (id) => {
+  const show = guarded(async (id, quiet) => {
     state.opened = build(id);
     address();
     mark();
     try { await look(); } catch (error) { close(); throw error; }
-    find("st-job").scrollIntoView({ block: "nearest" });
+    if (!quiet) find("st-job").scrollIntoView({ block: "start" });
   });
 
   // The queue.
@@ -162,6 +162,6 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
   state.status = MARKS[query.get("status")] ? query.get("status") : "";
   await list();
   const wanted = Number(query.get("job"));
-  if (Number.isSafeInteger(wanted) && wanted > 0) await show(wanted);
+  if (Number.isSafeInteger(wanted) && wanted > 0) await show(wanted, true);
   setTimeout(loop, 1000);
 });
