@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -58,7 +59,7 @@ def listing(folder: Path) -> list[Artifact]:
 
 def _walk(folder: Path, prefix: str, depth: int = 0) -> Iterator[Artifact]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = sorted(islice(os.scandir(folder), 5 * FILES), key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries:

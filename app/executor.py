@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from app import gpu
 from app.processes import MARK, Process, alive, end, members, named, process, send
@@ -37,11 +37,23 @@ class Command:
         return f"cd {shlex.quote(str(self.folder))} && {' '.join([*variables, shlex.join(self.arguments)])}"
 
 
+class Attempt(NamedTuple):
+    """One attempt of a job: the job's folder, where its log is, and which attempt it is."""
+
+    folder: Path
+    number: int
+
+    @property
+    def mark(self) -> str:
+        """What the processes of this attempt carry, and those of another attempt do not."""
+        return f"{self.folder}:{self.number}"
+
+
 class Executor(Protocol):
     """Where processes of jobs run. A handle is a text that names one for ever, also after a restart of whoever started it."""
 
-    def start(self, command: Command, folder: Path) -> str:
-        """Start a command whose output goes to the log in `folder`; returns its handle. Raises OSError when it cannot."""
+    def start(self, command: Command, attempt: Attempt) -> str:
+        """Start a command whose output goes to the attempt's log; returns its handle. Raises OSError when it cannot."""
         ...
 
     def alive(self, handle: str) -> bool:
@@ -52,7 +64,7 @@ class Executor(Protocol):
         """Ask it to end at its next safe point."""
         ...
 
-    def stop(self, handle: str, folder: Path) -> str:
+    def stop(self, handle: str, attempt: Attempt) -> str:
         """End it and everything it started, whether it still lives or not; a sentence about what is left, '' when nothing is."""
         ...
 
@@ -60,8 +72,8 @@ class Executor(Protocol):
         """How it ended in a few words ('signal 9', 'exit status 1'), '' when that is not known. Forgets it."""
         ...
 
-    def log(self, handle: str, folder: Path) -> None:
-        """Bring the log in `folder` up to date."""
+    def log(self, handle: str, attempt: Attempt) -> None:
+        """Bring the attempt's log up to date."""
         ...
 
 
@@ -71,11 +83,11 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, command: Command, folder: Path) -> str:
+    def start(self, command: Command, attempt: Attempt) -> str:
         """See the port. The folder is made when it is not there."""
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = os.environ | dict(command.environment) | {MARK: str(folder)}
-        log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+        attempt.folder.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | dict(command.environment) | {MARK: attempt.mark}
+        log = os.open(attempt.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         try:
             child = subprocess.Popen(
                 command.arguments,
@@ -104,13 +116,13 @@ class LocalExecutor:
         if one is not None:
             send(one, signal.SIGTERM)
 
-    def stop(self, handle: str, folder: Path) -> str:
+    def stop(self, handle: str, attempt: Attempt) -> str:
         """See the port: SIGKILL to all of them, then a look whether one of them is left or holds memory of a GPU."""
         one = named(handle)
         if one is None:
             return ""
-        before = {member.pid for member in members(one, folder)}
-        left = end(one, folder)
+        before = {member.pid for member in members(one, attempt.mark)}
+        left = end(one, attempt.mark)
         if left:
             return f"Processes that cannot be ended: {', '.join(str(item.pid) for item in left[:10])}."
         holding = gpu.held_after(before) if before else 0
@@ -128,7 +140,7 @@ class LocalExecutor:
             case _:
                 return f"exit status {code}"
 
-    def log(self, handle: str, folder: Path) -> None:
+    def log(self, handle: str, attempt: Attempt) -> None:
         """See the port: the process writes the file itself."""
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 PROC = Path("/proc")
 MARK = "_SUBTEXT_JOB"
-"""Environment variable that every process of a job inherits; its value is the job's folder."""
+"""Environment variable that every process of a job inherits; its value names the attempt."""
 
 _START, _STATE, _GROUP = 19, 0, 2
 """Places in /proc/PID/stat after the name, which may hold blanks and brackets itself."""
@@ -70,14 +70,14 @@ def alive(one: Process) -> bool:
     return stat is not None and stat[_STATE] not in "ZX" and int(stat[_START]) == one.ticks and boot() == one.boot
 
 
-def members(leader: Process, folder: Path) -> list[Process]:
-    """The living processes of a job: those with the mark of its folder, and the leader's group while its number is its own.
+def members(leader: Process, mark: str) -> list[Process]:
+    """The living processes of an attempt: those with its mark, and the leader's group while the leader's number is its own.
 
     The mark finds also those that left the group and those whose leader has died.
     """
     stat = _stat(leader.pid)
     own_group = stat is not None and int(stat[_START]) == leader.ticks and boot() == leader.boot
-    mark, found = f"{MARK}={folder}".encode(), list[Process]()
+    marked, found = f"{MARK}={mark}".encode(), list[Process]()
     for entry in os.scandir(PROC):
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -85,7 +85,7 @@ def members(leader: Process, folder: Path) -> list[Process]:
         stat = _stat(pid)
         if stat is None or stat[_STATE] in "ZX":
             continue
-        if (own_group and int(stat[_GROUP]) == leader.pid) or mark in _environment(pid):
+        if (own_group and int(stat[_GROUP]) == leader.pid) or marked in _environment(pid):
             found.append(Process(pid, int(stat[_START]), leader.boot))
     return found
 
@@ -108,10 +108,10 @@ def send(one: Process, number: signal.Signals) -> bool:
     return True
 
 
-def end(leader: Process, folder: Path, seconds: float = 5.0) -> list[Process]:
-    """Kill every process of a job and wait until they are gone; returns those that are still there after some seconds."""
+def end(leader: Process, mark: str, seconds: float = 5.0) -> list[Process]:
+    """Kill every process of an attempt and wait until they are gone; returns those that are still there after some seconds."""
     until = time.monotonic() + seconds
-    while left := members(leader, folder):
+    while left := members(leader, mark):
         for one in left:
             send(one, signal.SIGKILL)
         if time.monotonic() > until:

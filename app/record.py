@@ -44,7 +44,7 @@ def commit() -> str | None:
 def write(folder: Path, content: Mapping[str, Any]) -> None:
     """Write job.json whole or not at all. Raises OSError."""
     beside = folder / f"{NAME}.part"
-    with beside.open("w", encoding="utf-8") as file:
+    with beside.open("w", encoding="utf-8", errors="replace") as file:
         json.dump(dict(content), file, ensure_ascii=False, indent=2)
         file.write("\n")
         file.flush()

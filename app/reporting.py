@@ -1,12 +1,13 @@
 """How a running job tells the database how far it is: a thread that writes at most twice a second and never fails the job."""
 
+import math
 import threading
 import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.context import Context
-from core.jobs import rate
+from core.jobs import rate, told_text
 from db import jobs
 from db.jobs import Metric, Report
 
@@ -38,21 +39,26 @@ class DatabaseReporter:
     def progress(self, done: float, total: float, message: str = "") -> None:
         """See the port."""
         now = time.monotonic()
+        done, total = (value if math.isfinite(value) else 0.0 for value in (done, total))
         with self._lock:
             first = self._first or (done, now)
             self._first = first
-            self.message = message[:600] or self.message
+            self.message = told_text(message) or self.message
             self._progress = Report(done, total, rate(done, first[0], now - first[1]), self.message)
 
     def metric(self, step: int, name: str, value: float) -> None:
         """See the port."""
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan  # shown as no number
         with self._lock:
-            self._metrics.append(Metric(int(step), name[:100], float(value)))
+            self._metrics.append(Metric(max(0, min(int(step), 1 << 53)), told_text(name, 100), number))
             del self._metrics[:-WAITING]
 
     def input(self, name: str, digest: str) -> None:
         """See the port."""
-        self.inputs[name] = digest
+        self.inputs[told_text(name, 200)] = digest
 
     def cancelled(self) -> bool:
         """See the port."""

@@ -27,13 +27,13 @@ from app.locks import Lock
 from app.processes import myself
 from app.reporting import DatabaseReporter
 from app.settings import read_settings
-from core.jobs import Reporter
+from core.jobs import Reporter, plain, told_text
 from core.specs import DoctorSpec, ExportSpec, Spec, read_spec
 from db import jobs
 from db.jobs import End, Job
 
 Act = Callable[[Context, Spec, Path, Reporter], Mapping[str, Any]]
-RESULT_LIMIT = 100_000
+RESULT_LIMIT = 20_000
 """Characters of a result that are kept in the row; a longer one is a file in the job's folder."""
 
 
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None, action: Act = act) -> int:
         folder = context.settings.data.resolve() / job.folder
         folder.mkdir(parents=True, exist_ok=True)
         lock = Lock(folder / ".lock")
-        if not lock.take():
+        if not any(lock.take() or time.sleep(0.2) for _ in range(50)):  # an attempt before may just be leaving
             raise Refused(f"Another process works in {folder}.")
     except (Refused, OSError) as refusal:
         sys.stderr.write(f"{refusal}\n")
@@ -131,9 +131,9 @@ def _attempt(
         return End("failed", f"This version cannot run the job. {error}"[:600])
     try:
         record.write(folder, told)
-        result = action(context, spec, folder, reporter)
+        result = plain(action(context, spec, folder, reporter))
     except Refused as refusal:
-        return _ended(reporter, str(refusal))
+        return _ended(reporter, told_text(str(refusal)))
     except OSError as error:
         traceback.print_exc()
         return _ended(reporter, _storage(error))
@@ -152,12 +152,12 @@ def _ended(reporter: DatabaseReporter, message: str) -> End:
 
 def _crashed(error: BaseException) -> str:
     traceback.print_exc()
-    text = " ".join(str(error).split())[:300]
+    text = told_text(" ".join(str(error).split()), 300)
     return f"{type(error).__name__}{': ' + text if text else ''}. This is a fault of the program; the log has the traceback."
 
 
 def _storage(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
+    where = f" ({told_text(str(error.filename), 300)})" if error.filename else ""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return f"The disk is full{where}. Free some space, then resume or retry."

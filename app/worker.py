@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import gpu
 from app.context import Context
-from app.executor import Command, Executor, LocalExecutor, job_command
+from app.executor import Attempt, Command, Executor, LocalExecutor, job_command
 from app.processes import alive, myself, named
 from core.jobs import vanished
 from core.specs import KINDS, resumable
@@ -77,12 +77,14 @@ class Worker:
             else:
                 self._wait_for_birth(job)
         for handle, (job, asked) in list(self._watched.items()):
-            folder = self._context.settings.data.resolve() / job.folder
-            self._executor.log(handle, folder)
+            self._executor.log(handle, self._attempt(job))
             if not self._executor.alive(handle):
                 self._collect(handle, job)
             elif job.status == "cancelling" or job.id not in {row.id for row in living if row.handle == handle}:
                 self._end(handle, job, asked)
+
+    def _attempt(self, job: Job) -> Attempt:
+        return Attempt(self._context.settings.data.resolve() / job.folder, job.attempt)
 
     def _wait_for_birth(self, job: Job) -> None:
         key = (job.id, job.attempt)
@@ -92,8 +94,7 @@ class Worker:
 
     def _collect(self, handle: str, job: Job) -> None:
         """A process is gone: end what it left behind, then see that its row says so too."""
-        folder = self._context.settings.data.resolve() / job.folder
-        left = self._executor.stop(handle, folder)
+        left = self._executor.stop(handle, self._attempt(job))
         how = self._executor.ended(handle)
         now = jobs.get(self._context.database, job.id)
         if now is not None and now.handle == handle:
@@ -127,7 +128,7 @@ class Worker:
             self._executor.ask(handle)
             self._watched[handle] = _Watched(job, now)
         elif now - asked > grace:
-            left = self._executor.stop(handle, self._context.settings.data.resolve() / job.folder)
+            left = self._executor.stop(handle, self._attempt(job))
             memory = gpu.memory(job.device)
             said = left or "No process of it is left." + (f" GPU {job.device}: {memory}." if memory else "")
             end = End("cancelled", f"Cancelled by force: it did not end by itself in {grace} seconds. {said}")
@@ -142,12 +143,12 @@ class Worker:
                 self._start(job)
 
     def _start(self, job: Job) -> None:
-        database, data = self._context.database, self._context.settings.data.resolve()
-        command = self._command(data, job.id, job.attempt, job.device)
+        database, attempt = self._context.database, self._attempt(job)
+        command = self._command(self._context.settings.data, job.id, job.attempt, job.device)
         try:
-            handle = self._executor.start(command, data / job.folder)
+            handle = self._executor.start(command, attempt)
         except OSError as error:
-            why = f"The job could not be started in {data / job.folder}: {(error.strerror or str(error)).lower()}."
+            why = f"The job could not be started in {attempt.folder}: {(error.strerror or str(error)).lower()}."
             jobs.finish(
                 database, job.id, job.attempt, End("failed", f"{why} Then resume or retry."), self._context.now()
             )

@@ -1,6 +1,7 @@
 """What a running job may say: the port its action reports to, its statuses, and how fast it goes. No clock, no process."""
 
-from typing import Literal, Protocol, get_args
+import math
+from typing import Any, Literal, Protocol, get_args
 
 Status = Literal["queued", "running", "cancelling", "done", "failed", "cancelled"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -28,6 +29,27 @@ class Reporter(Protocol):
     def cancelled(self) -> bool:
         """True once somebody asked the job to stop: leave everything in order and return. Costs nothing to ask."""
         ...
+
+
+def told_text(text: str, limit: int = 600) -> str:
+    """A text of a program or a model as one that can be stored and shown: cut, without control characters and lone surrogates."""
+    cut = text[:limit].encode("utf-8", "replace").decode()
+    return "".join(char if char.isprintable() else " " for char in cut)
+
+
+def plain(value: Any) -> Any:
+    """A result as JSON that every reader takes: a number that is not finite is null, a text has no lone surrogates."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        case list() | tuple():
+            return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value
 
 
 def rate(done: float, since_done: float, seconds: float) -> float | None:

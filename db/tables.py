@@ -350,6 +350,6 @@ class JobMetricRow(SQLModel, table=True):
 
     __tablename__: ClassVar[Any] = "job_metric"
     job_id: int = Field(foreign_key="job.id", ondelete="CASCADE", primary_key=True)
-    name: str = Field(primary_key=True)
     step: int = Field(primary_key=True)
+    name: str = Field(primary_key=True)
     value: float | None

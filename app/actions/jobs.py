@@ -1,6 +1,5 @@
 """Background jobs as people handle them: put in, look at, cancel, retry, resume. Refuses in sentences; starts no process."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from app.context import Context
@@ -78,8 +77,8 @@ def resume(context: Context, job_id: int) -> str:
     return f"Job {job_id} is queued again; attempt {job.attempt + 1} goes on in {job.folder}."
 
 
-def view(context: Context, job: Job) -> Mapping[str, Any]:
-    """A job as JSON, with its command and what can be done to it."""
+def view(context: Context, job: Job, brief: bool = False) -> dict[str, Any]:
+    """A job as JSON, with its command and what can be done to it; `brief` leaves its result out."""
     eta = None
     if job.status == "running" and job.rate and job.progress_total > job.progress_done:
         eta = (job.progress_total - job.progress_done) / job.rate
@@ -90,6 +89,8 @@ def view(context: Context, job: Job) -> Mapping[str, Any]:
         "resume": job.status in ("failed", "cancelled") and resumable(job.kind),
     }
     process = int(job.handle.partition(":")[0]) if job.handle and job.status in ("running", "cancelling") else None
+    if brief:
+        del shown["result"]
     return shown | {
         "command": command(context, job).line(),
         "eta_seconds": eta,

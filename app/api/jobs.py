@@ -43,7 +43,7 @@ def router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = jobs.PAGE,
     ) -> dict[str, Any]:
         found = jobs.page(context.database, before, status, limit)
-        rows = [actions.view(context, job) for job in found]
+        rows = [actions.view(context, job, brief=True) for job in found]
         more = len(found) == limit
         counts = jobs.counts(context.database)
         return {"jobs": rows, "more": more, "counts": counts, "worker": worker_runs(context), "kinds": list(KINDS)}

@@ -48,6 +48,11 @@ def act(_context: Context, spec: Spec, folder: Path, reporter: Reporter) -> Mapp
             print("nobody reads this", flush=True)
         case ["nojson"]:
             return {"value": object()}
+        case ["strange"]:
+            reporter.progress(float("nan"), float("inf"), "half a pair \ud800 and \x1b[31m")
+            reporter.metric(1 << 70, "many\udcff", "no number")  # type: ignore[arg-type]
+            reporter.input("name\udcff", "0" * 64)
+            return {"nan": float("nan"), "in": [float("inf"), 1.5], "text": "\ud800", "keys": {1: 2}}
         case ["long"]:
             return {"text": "x" * 200_000}
         case ["lines", count]:

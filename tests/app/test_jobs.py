@@ -97,6 +97,7 @@ def test_what_is_shown_of_a_job(client: TestClient, context: Context) -> None:
     assert shown["job"]["can"] == {"cancel": True, "retry": False, "resume": False}
     assert shown["metrics"] == {"loss": [[1, None]]}
     assert not {"worker", "handle"} & set(shown["job"])
+    assert "result" not in client.get("/api/jobs").json()["jobs"][0], "a list is not made of results"
     assert client.get(f"/api/jobs/{job_id}/metrics?since=1").json() == {}
 
 

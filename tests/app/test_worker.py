@@ -19,7 +19,7 @@ from app.actions import jobs as actions
 from app.actions.import_data import Labels, import_files
 from app.context import Context, open_context
 from app.errors import Refused
-from app.executor import LocalExecutor
+from app.executor import Attempt, Command, LocalExecutor
 from app.gpu import devices
 from app.keeper import start_worker, work, worker_lock, worker_runs
 from app.processes import Process, alive, members, myself, named, process
@@ -97,7 +97,7 @@ def bench(context: Context) -> Iterator[Bench]:
         one.kill()
         one.wait()
     for job in jobs.living(made.context.database):
-        LocalExecutor().stop(job.handle, made.context.settings.data.resolve() / job.folder)
+        LocalExecutor().stop(job.handle, Attempt(made.context.settings.data.resolve() / job.folder, job.attempt))
     made.context.database.close()
 
 
@@ -163,6 +163,27 @@ def test_failures_are_sentences(bench: Bench, what: str, sentence: str) -> None:
     assert (job.status, job.message) == ("failed", sentence)
     crash = artifacts.log_traceback(bench.folder(job.id))
     assert ("ZeroDivisionError: division by zero" in crash) == (what == "crash")
+
+
+def test_values_that_no_database_takes_fail_no_job(bench: Bench) -> None:
+    job = bench.ended(bench.put("strange"), bench.worker())
+    assert (job.status, job.message) == ("done", "half a pair ? and  [31m")
+    assert job.result == {"nan": None, "in": [None, 1.5], "text": "?", "keys": {"1": 2}}
+    assert jobs.metrics(bench.context.database, job.id) == {"many?": [(1 << 53, None)]}
+    assert json.loads((bench.folder(job.id) / "job.json").read_text())["inputs"] == {"name?": "0" * 64}
+    json.dumps(actions.view(bench.context, job), allow_nan=False)
+
+
+def test_an_attempt_takes_nothing_from_the_next_one(bench: Bench) -> None:
+    one, two = Attempt(bench.context.settings.data, 1), Attempt(bench.context.settings.data, 2)
+    executor, started = LocalExecutor(), []
+    for attempt in (one, two):
+        started.append(executor.start(Command((sys.executable, "-c", "import time; time.sleep(600)")), attempt))
+    assert executor.stop(started[0], one) == ""
+    assert [executor.alive(handle) for handle in started] == [False, True]
+    assert executor.ended(started[0]) == "signal 9"
+    executor.stop(started[1], two)
+    assert not executor.alive(started[1])
 
 
 def test_a_folder_that_vanishes_is_a_sentence(bench: Bench) -> None:
@@ -359,7 +380,10 @@ def test_no_process_of_a_job_is_left(bench: Bench, what: str) -> None:
     pid = bench.pid(job_id, worker)
     other = int(bench.until(lambda: bench.lines(job_id, "other.txt"), worker)[0])
     if what == "stubborn":
-        assert {one.pid for one in members(named(bench.job(job_id).handle) or myself(), bench.folder(job_id))} == {
+        assert {
+            one.pid
+            for one in members(named(bench.job(job_id).handle) or myself(), Attempt(bench.folder(job_id), 1).mark)
+        } == {
             pid,
             other,
         }

@@ -36,10 +36,10 @@ CREATE INDEX ix_job_status ON job (status);
 CREATE INDEX ix_job_after_id ON job (after_id);
 CREATE TABLE job_metric (
     job_id INTEGER NOT NULL,
-    name VARCHAR NOT NULL,
     step INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
     value FLOAT,
-    PRIMARY KEY (job_id, name, step),
+    PRIMARY KEY (job_id, step, name),
     FOREIGN KEY(job_id) REFERENCES job (id) ON DELETE CASCADE
 );
 """
