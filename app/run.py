@@ -5,6 +5,7 @@ imported late, so that a job loads only what its own kind needs.
 """
 
 import argparse
+import contextlib
 import errno
 import json
 import os
@@ -92,7 +93,7 @@ def run(context: Context, job: Job, folder: Path, action: Act) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
     end = _closed(folder, told, end, reporter, context.now())
-    sys.stderr.write(f"{chr(10) if end.status == 'failed' else ''}{end.status}: {end.message}\n")
+    _say(f"{chr(10) if end.status == 'failed' else ''}{end.status}: {end.message}\n")
     for _ in range(3):
         try:
             jobs.finish(context.database, job.id, job.attempt, end, context.now())
@@ -100,8 +101,15 @@ def run(context: Context, job: Job, folder: Path, action: Act) -> int:
             time.sleep(1)
             continue
         return {"done": 0, "cancelled": 3}.get(end.status, 1)
-    sys.stderr.write("The database took no answer; the worker will find this job without an end.\n")
+    _say("The database took no answer; the worker will find this job without an end.\n")
     return 4
+
+
+def _say(text: str) -> None:
+    """Into the log, if it takes it: on a full disk the end of the job still has to reach the row."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _wanted(context: Context, job: Job) -> bool:
@@ -135,7 +143,7 @@ def _attempt(
     except Refused as refusal:
         return _ended(reporter, told_text(str(refusal)))
     except OSError as error:
-        traceback.print_exc()
+        _say(traceback.format_exc())
         return _ended(reporter, _storage(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001  (the job border: whatever an action raises ends here)
         return _ended(reporter, _crashed(error))
@@ -151,7 +159,7 @@ def _ended(reporter: DatabaseReporter, message: str) -> End:
 
 
 def _crashed(error: BaseException) -> str:
-    traceback.print_exc()
+    _say(traceback.format_exc())
     text = told_text(" ".join(str(error).split()), 300)
     return f"{type(error).__name__}{': ' + text if text else ''}. This is a fault of the program; the log has the traceback."
 

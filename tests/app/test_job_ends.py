@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +99,17 @@ def test_a_deleted_log_ends_nothing(bench: Bench) -> None:
     job = bench.ended(bench.put("nolog"), bench.worker())
     assert job.status == "done"
     assert artifacts.log_piece(bench.folder(job.id), 0).gone.startswith("The log is not there")
+
+
+@pytest.mark.parametrize(("what", "status"), [("fine", "done"), ("full", "failed"), ("exit", "failed")])
+def test_a_log_that_takes_nothing_keeps_no_end_from_the_row(bench: Bench, what: str, status: str) -> None:
+    job_id = bench.put(what)
+    assert jobs.claim(bench.context.database, str(myself()), jobs.Place("light", "", 2), bench.context.now())
+    command = odd_command(bench.context.settings.data, job_id, 1, "")
+    with Path("/dev/full").open("wb") as full:  # every write says that the disk is full
+        environment = os.environ | dict(command.environment)
+        subprocess.run(command.arguments, env=environment, cwd=command.folder, stdout=full, stderr=full, check=False)
+    assert bench.job(job_id).status == status
 
 
 def test_a_result_that_is_too_long_is_a_file(bench: Bench) -> None:
