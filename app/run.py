@@ -29,7 +29,7 @@ from app.processes import myself
 from app.reporting import DatabaseReporter
 from app.settings import read_settings
 from core.jobs import Reporter, plain, told_text
-from core.specs import DoctorSpec, ExportSpec, Spec, read_spec
+from core.specs import BuildSpec, DoctorSpec, ExportSpec, Spec, read_spec
 from db import jobs
 from db.jobs import End, Job
 
@@ -49,6 +49,10 @@ def act(context: Context, spec: Spec, folder: Path, reporter: Reporter) -> Mappi
             from app.actions.export_to_folder import export_to_folder
 
             return export_to_folder(context, spec, folder, reporter)
+        case BuildSpec():
+            from app.actions.build_trees import build_trees
+
+            return build_trees(context, spec, folder, reporter)
         case _:
             assert_never(spec)
 

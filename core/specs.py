@@ -38,10 +38,34 @@ class ExportSpec(JobSpec):
     format: str = Field(default="subtext", min_length=1, max_length=40)
 
 
-Spec = Annotated[DoctorSpec | ExportSpec, Field(discriminator="kind")]
+class BuildSpec(JobSpec):
+    """Grow trees with the council (SPEC 2), from the scenarios of a set or from new ones on topics.
+
+    `set` 0 means new scenarios: `per_topic` for each of `topics`. `limit` > 0 takes the first so many scenarios. The others are
+    those of `core.council.Growth`; `side_by_side` trees grow at once.
+    """
+
+    kind: Literal["build"] = "build"
+    name: str = Field(min_length=1, max_length=120)
+    set: int = Field(default=0, ge=0, lt=1 << 62)
+    topics: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=200)
+    per_topic: int = Field(default=2, ge=1, le=1000)
+    limit: int = Field(default=0, ge=0, le=100_000)
+    depth: int = Field(default=4, ge=1, le=12)
+    beam: int = Field(default=3, ge=1, le=50)
+    branching: int = Field(default=2, ge=1, le=5)
+    threshold: float = Field(default=0.5, ge=-1, le=1)
+    similarity: float = Field(default=0.8, gt=0, le=1)
+    temperature: float = Field(default=0.8, ge=0, le=2)
+    max_tokens: int = Field(default=400, ge=16, le=8000)
+    seed: int = Field(default=1, ge=0, lt=1 << 31)
+    side_by_side: int = Field(default=8, ge=1, le=256)
+
+
+Spec = Annotated[DoctorSpec | ExportSpec | BuildSpec, Field(discriminator="kind")]
 """Every kind of job."""
 
-KINDS: dict[str, type[JobSpec]] = {"doctor": DoctorSpec, "export": ExportSpec}
+KINDS: dict[str, type[JobSpec]] = {"doctor": DoctorSpec, "export": ExportSpec, "build": BuildSpec}
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 

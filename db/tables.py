@@ -79,7 +79,8 @@ class ScenarioRow(SQLModel, table=True):
 
 
 class TreeRow(SQLModel, table=True):
-    """A tree under a scenario and its summary. `low` and `high` are the range of its scores, NULL without any."""
+    """A tree under a scenario and its summary. `low` and `high` are the range of its scores, NULL without any; `growing` while a
+    job is at work on it."""
 
     __tablename__: ClassVar[Any] = "tree"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -96,6 +97,7 @@ class TreeRow(SQLModel, table=True):
     best_leaf: str | None
     bands: int
     patch: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    growing: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
 
 
 class TreeMarkRow(SQLModel, table=True):

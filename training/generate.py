@@ -112,7 +112,7 @@ class LocalModel:
     def _submit(self, pending: _Pending) -> _Pending:
         with self._lock:
             if self._closed:
-                pending.settle(Failure("closed", f"{self.name} was closed.", 1))
+                pending.settle(Failure("cancelled", f"{self.name} was closed.", 1))
                 return pending
             self._waiting.put(pending)
             if self._thread is None or not self._thread.is_alive():
@@ -154,7 +154,7 @@ class LocalModel:
         except (RuntimeError, ValueError, IndexError) as error:
             reason = f"The model failed: {' '.join(str(error).split())[:300]}"
         finally:
-            lost: Reply | Failure = Failure("broken", reason, 1)
+            lost: Reply | Failure = Failure("server", reason, 1)
             for place, pending in enumerate(batch):
                 pending.settle(outcomes[place] if place < len(outcomes) else lost)
 
@@ -165,4 +165,4 @@ class LocalModel:
             except queue.Empty:
                 return
             if pending is not None:
-                pending.settle(Failure("closed", f"{self.name} was closed.", 1))
+                pending.settle(Failure("cancelled", f"{self.name} was closed.", 1))

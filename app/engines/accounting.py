@@ -1,11 +1,12 @@
 """Counting model calls: how many, what failed and why, tokens, time. Knows replies and failures, not where they come from."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-from core.ports import Failure, FailureKind, Reply
+from core.ports import Ask, ChatModel, Failure, FailureKind, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,26 @@ class Tally:
         """The counts now."""
         with self._lock:
             return Counts(failures=dict(self._failures), seconds=self._seconds, **self._numbers)
+
+
+class Counted:
+    """A chat model whose calls are counted: for models that do not count themselves."""
+
+    def __init__(self, model: ChatModel, tally: Tally) -> None:
+        self._model, self._tally = model, tally
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    async def ask(self, ask: Ask) -> Reply | Failure:
+        """The model's outcome, counted."""
+        began = time.perf_counter()
+        outcome = await self._model.ask(ask)
+        self._tally.ended(outcome, time.perf_counter() - began)
+        return outcome
+
+    def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+        """The model's stream; its tokens are not counted."""
+        return self._model.stream(ask)

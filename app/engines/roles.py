@@ -1,16 +1,21 @@
 """From a role to a model that answers. Knows the settings of roles and opens what fills them; calls nothing itself."""
 
+import hashlib
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import assert_never
 
 from app.context import Context
-from app.engines.accounting import Tally
+from app.engines.accounting import Counted, Tally
 from app.engines.cache import CachedModel
 from app.engines.endpoint import Endpoint, Engine, Local, Role
 from app.errors import Refused
 from core.ports import ChatModel
+
+STARTER = Path(__file__).parents[2] / "training" / "starter_model"
+"""The checkpoint that comes with Subtext."""
 
 
 @asynccontextmanager
@@ -20,6 +25,22 @@ async def open_model(context: Context, role: Role, tally: Tally | None = None) -
     engine = context.settings.engines[role]
     async with open_engine(context, role, engine, counted) as model:
         yield CachedModel(model, source(engine), context.database, context.now, counted)
+
+
+@asynccontextmanager
+async def open_models(
+    context: Context, roles: Sequence[Role], tally: Tally | None = None
+) -> AsyncGenerator[dict[Role, ChatModel]]:
+    """The models of several roles, behind the cache; what fills two roles alike is opened once. Raises Refused."""
+    counted = tally or Tally()
+    opened: dict[Engine, ChatModel] = {}
+    async with AsyncExitStack() as stack:
+        for role in roles:
+            engine = context.settings.engines[role]
+            if engine not in opened:
+                model = await stack.enter_async_context(open_engine(context, role, engine, counted))
+                opened[engine] = CachedModel(model, source(engine), context.database, context.now, counted)
+        yield {role: opened[context.settings.engines[role]] for role in roles}
 
 
 @asynccontextmanager
@@ -33,14 +54,32 @@ async def open_engine(context: Context, role: Role, engine: Engine, tally: Tally
             async with OpenAIModel(engine, context.environment, tally) as model:
                 yield model
         case Local(path=path):
-            raise Refused(f"The {role} model is the checkpoint in {path}, and this version cannot run checkpoints yet.")
+            with _checkpoint(path, f"the {role} model", tally) as model:
+                yield model
         case None:
-            raise Refused(
-                f"No model is set for the role {role}, and this version comes without a starter model. "
-                f"Set SUBTEXT_{role.upper()}_URL and SUBTEXT_{role.upper()}_MODEL."
-            )
+            with _checkpoint(STARTER, "the starter model", tally) as model:
+                yield model
         case _:
             assert_never(engine)
+
+
+@contextmanager
+def _checkpoint(path: Path, what: str, tally: Tally) -> Generator[ChatModel]:
+    """A checkpoint run in this process."""
+    # Late: torch belongs to the processes that run a model, never to the page or the worker.
+    try:
+        from training.generate import LocalModel
+        from training.models import NotLoadable, load
+    except ImportError as error:
+        raise Refused(
+            f"{what.capitalize()} runs in this process and needs torch: pip install 'subtext[train]'."
+        ) from error
+    try:
+        loaded = load(path)
+    except NotLoadable as error:
+        raise Refused(str(error)) from error
+    with LocalModel(loaded) as model:
+        yield Counted(model, tally)
 
 
 def source(engine: Engine) -> str:
@@ -49,8 +88,20 @@ def source(engine: Engine) -> str:
         case Endpoint():
             return json.dumps([engine.base_url, engine.structured])
         case Local(path=path):
-            return json.dumps([str(path.resolve())])
+            return checkpoint_digest(path)
         case None:
-            return "starter"
+            return checkpoint_digest(STARTER)
         case _:
             assert_never(engine)
+
+
+def checkpoint_digest(folder: Path) -> str:
+    """SHA-256 over the files of a checkpoint by name, size, first and last MiB: other weights never have the same."""
+    found = hashlib.sha256()
+    for file in sorted(folder.glob("*")) if folder.is_dir() else ():
+        if file.suffix in (".json", ".safetensors", ".jinja", ".txt", ".model") and file.is_file():
+            with file.open("rb") as content:
+                found.update(f"{file.name} {file.stat().st_size} ".encode() + content.read(1 << 20))
+                content.seek(max(0, file.stat().st_size - (1 << 20)))
+                found.update(content.read(1 << 20))
+    return found.hexdigest()
