@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from gradio import themes
 
+from app.api import build as build_routes
 from app.api import data as data_routes
 from app.api import jobs as job_routes
 from app.api import people as people_routes
@@ -29,7 +30,7 @@ from app.context import Context
 from app.errors import Refused
 from app.guard import Guard, is_loopback
 from app.keeper import attended
-from app.pages import data, home, jobs, people, rate, settings, sign_in, studies, trees
+from app.pages import build, data, home, jobs, people, rate, settings, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -53,6 +54,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(people_routes.router(context))
     app.include_router(settings_routes.router(context))
     app.include_router(job_routes.router(context))
+    app.include_router(build_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -101,6 +103,8 @@ def _pages() -> gr.Blocks:
         studies.build()
     with demo.route("Settings", "/settings"):
         settings.build()
+    with demo.route("Build", "/build"):
+        build.build()
     with demo.route("Jobs", "/jobs"):
         jobs.build()
     with demo.route("Rate", "/rate"):

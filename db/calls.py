@@ -40,6 +40,25 @@ def size(database: Database) -> Size:
     return Size(row[0], row[1])
 
 
+class Pace(NamedTuple):
+    """What the newest calls took on average: tokens in, tokens out, seconds; `calls` they were."""
+
+    calls: int
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+
+
+def pace(database: Database, newest: int = 300) -> Pace:
+    """The pace of the newest replies that were kept; all zero without any."""
+    query = """
+    SELECT count(*), coalesce(avg(prompt_tokens), 0), coalesce(avg(completion_tokens), 0), coalesce(avg(seconds), 0)
+    FROM (SELECT * FROM model_call ORDER BY rowid DESC LIMIT ?)
+    """
+    with database.read() as connection:
+        return Pace(*connection.exec_driver_sql(query, (newest,)).one())
+
+
 def clear(database: Database) -> int:
     """Forget every reply; returns how many there were."""
     with database.write() as connection:

@@ -48,13 +48,15 @@ class Stored(NamedTuple):
     tree: Tree | None
     foreign: Foreign | None
     file: str
+    growing: bool
 
 
 def get(database: Database, scenario_id: int) -> Stored | None:
     """One scenario with its newest tree, or None."""
     query = """
     SELECT s.id, s.set_id, d.name, d.version, d.sample, r.position, r.form, r.title, r.body, f.name AS file,
-           s.preference, s.query, s.topic, s.split, s.explanation
+           s.preference, s.query, s.topic, s.split, s.explanation,
+           EXISTS (SELECT 1 FROM tree t WHERE t.scenario_id = s.id AND t.growing) AS growing
     FROM scenario s JOIN data_set d ON d.id = s.set_id JOIN record r ON r.id = s.record_id
     JOIN source_file f ON f.id = r.file_id WHERE s.id = :id
     """
@@ -66,7 +68,7 @@ def get(database: Database, scenario_id: int) -> Stored | None:
         tree = _tree(connection, row.id, scenario)
     foreign = None if row.body is None else Foreign(row.form, json.loads(row.body), row.title, scenario)
     ids = (row.id, row.set_id, row.name, row.version, bool(row.sample), row.position, row.form)
-    return Stored(*ids, scenario, tree, foreign, row.file)
+    return Stored(*ids, scenario, tree, foreign, row.file, bool(row.growing))
 
 
 def _tree(connection: Connection, scenario_id: int, scenario: Scenario) -> Tree | None:

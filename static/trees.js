@@ -89,7 +89,7 @@ Subtext.trees = (element) => Subtext.page(element, "Trees", async () => {
       el("div", { class: "st-scenario-text" },
         el("p", { class: "st-preference" }, el("span", { class: "st-label" }, "Preference"), view.preference),
         el("p", { class: "st-query" }, el("span", { class: "st-label" }, "Query"), view.query)),
-      el("p", { class: "st-scenario-foot" }, view.set.sample ? el("span", { class: "st-tag st-sample", title: "Written for this product to show how a tree reads." }, "sample data") : null,
+      el("p", { class: "st-scenario-foot" }, view.growing ? el("span", { class: "st-tag st-growing", role: "status" }, "growing…") : null, view.set.sample ? el("span", { class: "st-tag st-sample", title: "Written for this product to show how a tree reads." }, "sample data") : null,
         view.topic ? el("span", { class: "st-tag" }, view.topic) : null, view.split ? el("span", { class: "st-tag" }, view.split) : null,
         ...(view.tree ? view.tree.marks.map((mark) => el("span", { class: "st-tag st-flagged", title: mark.text }, mark.key.replaceAll("_", " "))) : []),
         el("button", { class: "st-button st-quiet", type: "button", onclick: () => step(-1), title: "Previous scenario", "aria-label": "Previous scenario" }, "["),
@@ -105,6 +105,32 @@ Subtext.trees = (element) => Subtext.page(element, "Trees", async () => {
     Subtext.fill(pathBox, el("p", { class: "st-note" }, "This scenario has no tree yet."), view.explanation ? el("p", { class: "st-verbatim" }, view.explanation) : null,
       ...(view.talk || []).map((turn) => el("div", { class: `st-turn st-turn-${turn.role === "user" ? "user" : "other"}` }, el("b", {}, turn.role), el("p", { class: "st-verbatim" }, turn.text))));
     panel.clear("A scenario without a tree has no steps to show.");
+  };
+
+  // A tree that a job is growing: look again and again, draw what is new, leave the selection where it is.
+  let looking = 0;
+  const watch = (id) => {
+    clearTimeout(looking);
+    if (!view.growing) return;
+    looking = setTimeout(guarded(async () => {
+      if (state.id !== id) return;
+      if (document.hidden) return watch(id);
+      const found = await api(`/api/scenarios/${id}`);
+      if (state.id !== id) return;
+      const changed = found.tree && (found.tree.nodes.length !== view.tree.nodes.length || found.growing !== view.growing);
+      view = found;
+      if (changed) {
+        known = new Map(view.tree.nodes.map((node) => [node.key, node]));
+        below = picture.draw(view.tree, collapsed, state.key).children;
+        head();
+        toolbar();
+        mode(state.mode);
+        select(known.has(state.key) ? state.key : view.tree.nodes[0].key);
+        await list.load();
+        list.mark(id);
+      }
+      watch(id);
+    }), 1000);
   };
 
   const open = guarded(async (id, key) => {
@@ -127,6 +153,7 @@ Subtext.trees = (element) => Subtext.page(element, "Trees", async () => {
     state.key = known.has(key) ? key : view.tree.nodes[0].key;
     if (key && !known.has(key)) Subtext.toast(`Node ${key} is not in this tree; the question is shown.`, "st-bad");
     select(state.key);
+    watch(id);
   });
 
   const step = guarded(async (by) => {

@@ -7,6 +7,7 @@ NAVIGATION = (
     ("/data", "Data"),
     ("/trees", "Trees"),
     ("/studies", "Studies"),
+    ("/build", "Build"),
     ("/jobs", "Jobs"),
     ("/settings", "Settings"),
     ("/people", "People"),

@@ -27,6 +27,7 @@ def stored_view(stored: Stored) -> dict[str, Any]:
         "topic": scenario.topic,
         "split": scenario.split,
         "explanation": shorten(scenario.explanation, 20_000),
+        "growing": stored.growing,
         "tree": None if stored.tree is None else tree_view(stored.tree),
     }
     return view | ({} if stored.foreign is None else {"talk": talk_view(stored.foreign)})

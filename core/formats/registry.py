@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
+from core import datasets
 from core.formats import convert, deeppref, foreign, native, ratings, steps
 from core.formats.reading import Unreadable, Value, nested_deeper, read_values
 from core.types import Json, Problem, Record, shorten
@@ -104,6 +105,10 @@ def _native_rows(record: Record, _: int) -> list[Json]:
     return [native.write(record)]
 
 
+def _dataset(name: str) -> Callable[[Record, int], list[Json]]:
+    return lambda record, _: datasets.rows(name, record)
+
+
 EXPORTS: dict[str, Export] = {
     export.name: export
     for export in (
@@ -115,6 +120,8 @@ EXPORTS: dict[str, Export] = {
             Export(name, LABELS[name], name == "aloe_text", convert.same_form(name))
             for name in ("prefeval_choice", "prefeval_persona", "aloe_text", "aloe_conversation", "alignx")
         ),
+        Export(datasets.D_REA, "D_Rea, every scored step for the critic", True, _dataset(datasets.D_REA)),
+        Export(datasets.D_RFT, "D_RFT, the best paths for the policy", True, _dataset(datasets.D_RFT)),
         Export("trl_prompt", LABELS["trl_prompt"], True, convert.trl_prompt_rows),
         Export("trl_completion", LABELS["trl_completion"], True, convert.trl_completion_rows),
         Export("trl_preference", LABELS["trl_preference"], True, convert.trl_preference_rows),

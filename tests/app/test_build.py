@@ -14,7 +14,9 @@ import pytest
 
 from app.actions import jobs as actions
 from app.actions.build_trees import build_trees, growth_of
+from app.actions.estimate_build import audit_set, estimate
 from app.actions.import_data import Labels, import_files
+from app.cli import main
 from app.context import Context
 from app.doctor import examine
 from app.engines.endpoint import ROLES, Endpoint
@@ -23,7 +25,7 @@ from app.worker import Worker
 from core.council import most_calls
 from core.formats import native
 from core.specs import BuildSpec, read_spec
-from core.types import Tree
+from core.types import Persona, Tree
 from db import growing, jobs, scenarios, sets
 from tests.answering import answered, kind
 from tests.app.odd_bench import Bench
@@ -265,3 +267,44 @@ def test_the_plan_of_a_build_is_kept_as_its_source(context: Context, write: Any,
     plan = json.loads(context.blobs.path(file.digest).read_text("utf-8"))
     assert plan["spec"]["depth"] == 2
     assert len(plan["scenarios"]) == 3
+
+
+def test_what_it_would_cost(context: Context, write: Any, tmp_path: Path) -> None:
+    source = stocked(context, write)
+    with Misbehaving(answer=answered) as server:
+        made = served(context, server)
+        before = estimate(made, spec(source))
+        assert (before.trees, before.calls, before.minutes) == (3, 3 * most_calls(growth_of(spec())), None)
+        result = build_trees(made, spec(source), folder(tmp_path), Told())
+        after = estimate(made, spec(source, limit=2))
+    assert after.trees == 2
+    assert after.minutes is not None
+    assert after.measured == result["calls"] <= before.calls
+    assert estimate(made, spec(0, topics=["a", "b"], per_topic=7)).trees == 14
+    with pytest.raises(Refused, match="no set number 88"):
+        estimate(made, spec(88))
+
+
+def test_the_audit_of_a_set(context: Context, write: Any, tmp_path: Path) -> None:
+    with Misbehaving(answer=answered) as server:
+        result = build_trees(served(context, server), spec(stocked(context, write)), folder(tmp_path), Told())
+    shares = audit_set(context, result["set"])
+    assert [one.persona for one in shares] == list(Persona)
+    assert sum(one.share for one in shares) == pytest.approx(1)
+    with pytest.raises(Refused, match="no reasoning step"):
+        audit_set(context, 1)
+
+
+def test_the_commands(
+    context: Context, write: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = stocked(context, write)
+    monkeypatch.setenv("SUBTEXT_DATA", str(context.settings.data))
+    monkeypatch.setenv("SUBTEXT_STARTER_SET", "0")
+    assert main(["build", "By hand", "--set", str(source), "--depth", "2", "--estimate"]) == 0
+    assert "3 trees, at most 93 calls" in capsys.readouterr().out
+    assert main(["build", "By hand", "--topic", "food", "--per-topic", "1", "--spec"]) == 0
+    assert json.loads(capsys.readouterr().out)["topics"] == ["food"]
+    assert main(["build", "", "--topic", "food", "--spec"]) == 1
+    assert main(["audit", str(source)]) == 1
+    assert "no reasoning step" in capsys.readouterr().err

@@ -26,8 +26,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 class Server:
     """`subtext serve` on a folder; can be stopped and started again."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, **settings: str) -> None:
+        self.data, self.settings = data, settings
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -35,7 +35,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        environment = os.environ | {"SUBTEXT_DATA": str(self.data), "SUBTEXT_PORT": str(self.port)}
+        environment = os.environ | {"SUBTEXT_DATA": str(self.data), "SUBTEXT_PORT": str(self.port)} | self.settings
         log = (self.data.parent / "server.log").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve"],
