@@ -174,7 +174,8 @@ def command(spec: ServerSpec) -> list[str]:
     line += ["--model", spec.model, "--served-model-name", spec.name, "--max-model-len", str(spec.max_model_len)]
     line += ["--disable-uvicorn-access-log"]
     if gpu_number(spec) is None:
-        line += ["--enforce-eager"]
+        # On a CPU a prompt that is read in chunks ends the whole server when its request has a seed.
+        line += ["--enforce-eager", "--no-enable-chunked-prefill"]
     else:
         line += ["--gpu-memory-utilization", f"{spec.memory_share:g}"]
     return line + list(spec.extra)
