@@ -8,7 +8,7 @@ Subtext.build = (element) => Subtext.page(element, "Build", async () => {
   const input = (id, more) => el("input", { id: `st-${id}`, ...more });
   const number = (id, min, max, step) => input(id, { type: "number", min, max, step: step || 1, value: defaults[id] });
   const field = (label, control, hint) => el("label", {}, label, control, hint ? el("span", { class: "st-dim" }, hint) : null);
-  const name = input("name", { maxlength: 120, required: true, placeholder: "Grown trees" });
+  const name = input("name", { maxlength: 120, placeholder: "Grown trees" });
   const source = el("select", { id: "st-source" }, el("option", { value: "0" }, "new scenarios, written by the council's model"), sources.map((set) => el("option", { value: set.id }, `scenarios of ${set.name} v${set.version} (${many(set.records, "record")})`)));
   const topics = input("topics", { placeholder: "travel, health, money", value: "travel, health" });
   const per = number("per_topic", 1, 1000), limit = number("limit", 0, 100000);
@@ -51,7 +51,7 @@ Subtext.build = (element) => Subtext.page(element, "Build", async () => {
     ? "The starter model that comes with Subtext plays every part: it shows the machinery, not quality. Connect a real model on the "
     : `${roles.map((one) => `${one.role}: ${one.model || "starter model"}`).join(", ")}; change it on the `, el("a", { href: "/settings" }, "Settings page"), "."),
     el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); look(); } },
-      el("div", { class: "st-form" }, field("Name of the new set", name), field("Scenarios", source), field("At most", limit, "0: all of them"), el("button", { class: "st-button st-primary", id: "st-look" }, "Look at the cost")),
+      el("div", { class: "st-form" }, field("Name of the new set", name), field("Scenarios", source), field("At most (0: all)", limit), el("button", { class: "st-button st-primary", id: "st-look" }, "Look at the cost")),
       el("div", { class: "st-form st-pair" }, fromTopics),
       el("details", {}, el("summary", {}, "How the trees grow"), el("div", { class: "st-parameters" }, parameters.map(([, label, hint, control]) => field(label, control, hint))))), outcome);
   show();
