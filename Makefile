@@ -34,6 +34,8 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.rating
 	@$(BIN)/python -m benchmarks.simulation
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
+	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.building
+	@$(BIN)/python -m benchmarks.surviving
 	@$(BIN)/python -m benchmarks.calling
 	@$(BIN)/python -m benchmarks.jobs
 
