@@ -14,6 +14,10 @@ from core.types import Foreign, Json
 FORMS = ("prefeval_persona", "aloe_conversation", "trl_messages")
 """Record shapes that hold a multi-turn conversation."""
 
+PREFERRED, UNKNOWN = "preferred answers", "unknown"
+PLACEHOLDERS = frozenset({PREFERRED, UNKNOWN})
+"""What stands for a model where a record names none: words of ours, which give nothing away in a text."""
+
 
 class Turn(NamedTuple):
     """One exchange: what the user said and what the assistant answered. k counts from 1 in a dialogue."""
@@ -61,7 +65,7 @@ def dialogue_of(record: Foreign) -> Dialogue | None:
     if record.scenario is not None:
         persona = _text(body, "persona")
         parts = [f"The user: {persona}." if persona else "", f"Preference: {record.scenario.preference}"]
-    model = _text(body, "model") or ("preferred answers" if record.form == "aloe_conversation" else "unknown")
+    model = _text(body, "model") or (PREFERRED if record.form == "aloe_conversation" else UNKNOWN)
     return Dialogue("\n".join(part for part in parts if part), model, tuple(exchanges))
 
 

@@ -14,8 +14,11 @@ def escape(text: str) -> str:
 
 
 def table(caption: str, label: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A floating table: the first column to the left, the others to the right. Needs `\\usepackage{booktabs}`."""
-    lines = [" & ".join(map(escape, cells)) + r" \\" for cells in (head, *rows)]
+    """A floating table: the first column to the left, the others to the right. Needs `\\usepackage{booktabs}`.
+
+    Every row starts with `{}`: a cell that began with `[` or `*` would otherwise be taken for an argument of the `\\\\` before.
+    """
+    lines = ["{}" + " & ".join(map(escape, cells)) + r" \\" for cells in (head, *rows)]
     body = ["\\toprule", lines[0], "\\midrule", *lines[1:], "\\bottomrule"]
     columns = "l" + "r" * (len(head) - 1)
     return "\n".join(

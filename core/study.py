@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from core.dialogues import PLACEHOLDERS
+
 LEVELS = (1, 2, 3, 4, 5)
 DIMENSION = "alignment"
 SECONDS_PER_TURN = 14.0
@@ -71,8 +73,10 @@ def plan(
 ) -> Plan:
     """Give every user profile to `overlap` raters, the least loaded first, and each of them all its dialogues.
 
-    On a list the models of a profile are spread out, in an order that turns from profile to profile (a Latin square), and two
-    dialogues of one profile never follow each other, unless a rater has one profile only. `retest` is the share of dialogues
+    A list goes through its profiles again and again, one dialogue of each at a time, so that two dialogues of one profile never
+    follow each other, unless a rater has one profile only. Which model comes when is drawn for each rater from Latin squares
+    with permuted rows and columns (`_turns_of_models`): every model is as often early as late, and no model always follows
+    another. `retest` is the share of dialogues
     that come again at the end; `checks` attention checks are spread over every list. Raises ValueError for an overlap that
     cannot be had, a share outside [0, 0.5] or more than 10 checks.
     """
@@ -96,31 +100,25 @@ def plan(
         for rater in sorted(order, key=lambda name: load[name])[:overlap]:
             given[rater].append(profile)
             load[rater] += size[profile]
-    by_profile = {profile: _columns(items, profile) for profile in profiles}
+    by_profile = {profile: [item for item in items if item.profile == profile] for profile in profiles}
     lists = {rater: _list(given[rater], by_profile, rng, retest) for rater in order}
     profile_of = {item.key: item.profile for item in items}
     lists = {rater: _checked(slots, profile_of, rng, checks) for rater, slots in lists.items()}
     return Plan(lists, tuple(_warnings(items, given)), len({frozenset(_models(items, one)) for one in profiles}) <= 1)
 
 
-def _columns(items: Sequence[Item], profile: str) -> list[str]:
-    return [item.key for item in sorted(items, key=lambda item: (item.model, item.key)) if item.profile == profile]
-
-
 def _models(items: Sequence[Item], profile: str) -> set[str]:
     return {item.model for item in items if item.profile == profile}
 
 
-def _list(profiles: list[str], columns: Mapping[str, list[str]], rng: random.Random, retest: float) -> tuple[Slot, ...]:
+def _list(profiles: list[str], own: Mapping[str, list[Item]], rng: random.Random, retest: float) -> tuple[Slot, ...]:
     visits = profiles.copy()
     rng.shuffle(visits)
-    rounds = max((len(columns[profile]) for profile in visits), default=0)
-    keys: list[str] = []
-    for turn in range(rounds):
-        for place, profile in enumerate(visits):
-            own = columns[profile]
-            if turn < len(own):
-                keys.append(own[(place + turn) % len(own)])
+    models = sorted({item.model for profile in visits for item in own[profile]})
+    squares = _turns_of_models(models, len(visits), rng)
+    columns = {profile: _column(own[profile], turns, rng) for profile, turns in zip(visits, squares, strict=True)}
+    rounds = max(map(len, columns.values()), default=0)
+    keys = [columns[profile][turn] for turn in range(rounds) for profile in visits if turn < len(columns[profile])]
     again = round(len(keys) * retest)
     early = keys[: max(again, len(keys) // 2)]
     profile_of = {key: profile for profile in visits for key in columns[profile]}
@@ -128,11 +126,31 @@ def _list(profiles: list[str], columns: Mapping[str, list[str]], rng: random.Ran
     return (*(Slot(key, False) for key in keys), *(Slot(key, True) for key in repeated))
 
 
+def _turns_of_models(models: list[str], profiles: int, rng: random.Random) -> list[list[str]]:
+    """For each profile in turn the order of its models. Every run of as many profiles as there are models is a Latin square of
+    its own, with rows, columns and models permuted at random: each model comes once in each row and in each column."""
+    found: list[list[str]] = []
+    size = len(models)
+    while len(found) < profiles:
+        rows, columns, names = (rng.sample(range(size), size) for _ in range(3))
+        found += [[models[names[(row + column) % size]] for column in columns] for row in rows]
+    return found[:profiles]
+
+
+def _column(own: list[Item], models: list[str], rng: random.Random) -> list[str]:
+    """A profile's dialogues in the order of these models; where a model has several, the others come in later rounds."""
+    given = {model: sorted(item.key for item in own if item.model == model) for model in models}
+    for keys in given.values():
+        rng.shuffle(keys)
+    deepest = max(map(len, given.values()), default=0)
+    return [given[model][turn] for turn in range(deepest) for model in models if turn < len(given[model])]
+
+
 def order_of(items: Sequence[Item], seed: int) -> tuple[Slot, ...]:
     """A list of all these dialogues for one rater, as `plan` would order them."""
     rng = random.Random(seed)
     profiles = sorted({item.profile for item in items})
-    return _list(profiles, {profile: _columns(items, profile) for profile in profiles}, rng, 0.0)
+    return _list(profiles, {one: [item for item in items if item.profile == one] for one in profiles}, rng, 0.0)
 
 
 def _checked(
@@ -224,7 +242,7 @@ def masked(text: str, models: Iterable[str]) -> str:
 
 
 def _names(models: Iterable[str]) -> re.Pattern[str]:
-    words = {name.strip() for name in (*VENDOR_WORDS, *models) if len(name.strip()) > 2}
+    words = {*VENDOR_WORDS, *(name.strip() for name in models if name.strip() not in PLACEHOLDERS)} - {""}
     longest_first = sorted(words, key=len, reverse=True)
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
 

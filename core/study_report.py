@@ -52,7 +52,7 @@ class Agreement(NamedTuple):
 class Card(NamedTuple):
     """One rater. `bias`: mean difference to the other raters' mean on the same turns; `repeat`: share of retested turns
     within one point of the first time, NaN without retests; `seconds`: median active seconds a turn; `checks_failed` of
-    `checks` attention checks answered more than a point away from what they asked for."""
+    `checks` attention checks answered more than a point away from what they asked for, or as not to be rated."""
 
     rater: str
     ratings: int
@@ -68,7 +68,8 @@ class Card(NamedTuple):
 
 
 class StudyReport(NamedTuple):
-    """Everything the report page shows. `uneven` counts the user profiles whose models were not rated by the same people."""
+    """Everything the report page shows. `uneven` counts the user profiles whose models were not rated by the same people on the
+    same turns."""
 
     figures: Report
     fives: dict[str, float]
@@ -90,9 +91,9 @@ def study_report(rows: Sequence[Row], draws: int = 2000) -> StudyReport:
 
 
 def _uneven(rows: Sequence[Row]) -> int:
-    seen: dict[str, dict[str, set[str]]] = {}
+    seen: dict[str, dict[str, set[tuple[str, int]]]] = {}
     for row in rows:
-        seen.setdefault(row.profile, {}).setdefault(row.model, set()).add(row.rater)
+        seen.setdefault(row.profile, {}).setdefault(row.model, set()).add((row.rater, row.turn))
     models = {row.model for row in rows}
     return sum(len(given) < len(models) or len(set(map(frozenset, given.values()))) > 1 for given in seen.values())
 
@@ -182,7 +183,7 @@ def _cards(rows: Sequence[Row], first: Sequence[Row]) -> list[Card]:
                 float(np.median(times)) if times else float("nan"),
                 straight_lining(values),
                 len(asked),
-                sum(abs(value - level) > CHECK_TOLERANCE for value, level in asked),
+                sum(value == 0 or abs(value - level) > CHECK_TOLERANCE for value, level in asked),
             )
         )
     return cards

@@ -35,6 +35,13 @@ def pyarrow_modules() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
+def pyarrow_compute() -> Any:
+    """pyarrow.compute, imported now."""
+    import pyarrow.compute
+
+    return pyarrow.compute
+
+
 def column_names(source: BinaryIO) -> list[str]:
     """The columns of a Parquet file; none when it cannot be read. The position is put back."""
     pa, pq = pyarrow_modules()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr
 
 from core.types import Foreign, Json
 
@@ -19,7 +19,8 @@ class _Shape(BaseModel):
 
 
 class LongRow(_Shape):
-    """One rating: who, what, which turn, which dimension, and the value 1-5 or null with a status."""
+    """One rating: who, what, which turn, which dimension, and the value 1-5 or null with a status. `retest`, `check` and
+    `asked` are those of `core.study_report.Row`."""
 
     study_id: StrictStr
     rater_id: StrictStr
@@ -28,6 +29,13 @@ class LongRow(_Shape):
     dimension: StrictStr
     value: StrictInt | None
     status: StrictStr = "submitted"
+    retest: StrictBool = False
+    check: StrictBool = False
+    asked: StrictInt | None = None
+
+
+NEEDED = frozenset(name for name, field in LongRow.model_fields.items() if field.is_required())
+"""The fields that every row of the long format has."""
 
 
 class ArgillaAnswer(_Shape):
@@ -65,7 +73,7 @@ class RatingForm(NamedTuple):
 
 
 FORMS = (
-    RatingForm(LONG, "Ratings, long format", LongRow, frozenset(LongRow.model_fields) - {"status"}, True),
+    RatingForm(LONG, "Ratings, long format", LongRow, NEEDED, True),
     RatingForm(ARGILLA, "Ratings, Argilla", ArgillaRecord, frozenset(ArgillaRecord.model_fields), True),
     RatingForm(LABEL_STUDIO, "Ratings, Label Studio", StudioTask, frozenset(StudioTask.model_fields), False),
 )
@@ -106,7 +114,8 @@ def _argilla(rows: list[Json]) -> Json:
     responses: dict[str, list[Json]] = {}
     for row in rows:
         answer = {"user_id": row["rater_id"], "value": row["value"], "status": row.get("status", "submitted")}
-        responses.setdefault(_question(row), []).append(answer)
+        spent = {} if row.get("active_ms") is None else {"active_ms": row["active_ms"]}
+        responses.setdefault(_question(row), []).append(answer | spent)
     return {"id": rows[0]["dialogue_id"], "fields": _ids(rows), "responses": responses}
 
 
@@ -116,11 +125,16 @@ def _studio(rows: list[Json]) -> Json:
         rating = None if row["value"] is None else {"rating": row["value"]}
         answer = {"from_name": _question(row), "to_name": "dialogue", "type": "rating", "value": rating}
         who = {"completed_by": row["rater_id"], "was_cancelled": rating is None, "question": _question(row)}
-        annotations.append(who | {"result": [] if rating is None else [answer]})
+        spent = row.get("active_ms")
+        more: Json = {"lead_time": spent / 1000} if isinstance(spent, int) else {}
+        if rating is None:
+            more["status"] = row.get("status", "submitted")
+        annotations.append(who | more | {"result": [] if rating is None else [answer]})
     return {"id": rows[0]["dialogue_id"], "data": _ids(rows), "annotations": annotations}
 
 
-def _row(ids: Json, question: str, rater: Any, value: Any, status: str) -> Json:
+def _row(ids: Json, question: str, rater: Any, answer: Json) -> Json:
+    """A row of the long format; `answer` holds value and status, and the time where it is known."""
     dimension, _, turn = question.rpartition("_")
     number = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 10 else 0
     carried = {name: ids[name] for name in CARRIED if name in ids and name != "asked"}
@@ -132,10 +146,8 @@ def _row(ids: Json, question: str, rater: Any, value: Any, status: str) -> Json:
         "dialogue_id": str(ids.get("dialogue_id", "")),
         "turn": number,
         "dimension": dimension or question,
-        "value": value,
-        "status": status,
     }
-    return needed | carried
+    return needed | answer | carried
 
 
 def long_rows(record: Foreign) -> Iterator[Json]:
@@ -153,7 +165,8 @@ def _long(record: Foreign) -> Iterator[Json]:
             ids = {"dialogue_id": body["id"]} | body["fields"]
             for question, answers in body["responses"].items():
                 for answer in answers:
-                    yield _row(ids, question, answer["user_id"], answer["value"], answer["status"])
+                    more = {name: answer[name] for name in ("value", "status", "active_ms") if name in answer}
+                    yield _row(ids, question, answer["user_id"], more)
         case _:
             ids = {"dialogue_id": str(body["id"])} | body["data"]
             for annotation in body["annotations"]:
@@ -168,9 +181,16 @@ def _studio_rows(ids: Json, annotation: Json) -> Iterator[Json]:
         if isinstance(found, list)
         else []
     )
+    lead = annotation.get("lead_time")
+    spent: Json = {}
+    if isinstance(lead, int | float) and 0 <= lead < 1e9 and len(results) < 2:
+        spent["active_ms"] = round(lead * 1000)
     for result in results:
         rating = result.get("value")
         if isinstance(rating, dict):
-            yield _row(ids, str(result.get("from_name")), rater, cast("Json", rating).get("rating"), "submitted")
+            given = {"value": cast("Json", rating).get("rating"), "status": "submitted"}
+            yield _row(ids, str(result.get("from_name")), rater, given | spent)
     if not results and annotation.get("was_cancelled"):
-        yield _row(ids, str(annotation.get("question", "")), rater, None, "discarded")
+        status = annotation.get("status")
+        given = {"value": None, "status": status if isinstance(status, str) else "discarded"}
+        yield _row(ids, str(annotation.get("question", "")), rater, given | spent)

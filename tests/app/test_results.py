@@ -143,7 +143,7 @@ def test_the_table_for_a_paper(rated: Context) -> None:
     assert "\\toprule" in found
     assert "Pilot \\& \\textless{}co\\textgreater{}" in found
     assert "CDRA (paper) & 2.0 & 3.4" in found
-    rows = [line for line in found.splitlines() if line.startswith("Model ")]
+    rows = [line for line in found.splitlines() if line.startswith("{}Model ")]
     assert len(rows) == 4
     assert all(row.count("&") == 13 for row in rows)
     assert latex.escape("50 % of_{x}\n\\end") == r"50 \% of\_\{x\} \textbackslash{}end"

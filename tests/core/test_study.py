@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from core.dialogues import Turn, dialogue_of
 from core.formats.foreign import form_of, read
+from core.latex import table
 from core.study import ANCHORS, LEVELS, Event, Item, cost, current, leaks, masked, next_turn, order_of, plan
+from core.study_report import Row, study_report
 from core.types import Foreign
 from tests.samples import FOREIGN
 
@@ -90,6 +93,31 @@ def test_the_first_model_a_rater_sees_turns_from_profile_to_profile() -> None:
     assert Counter(grid[slot.item].model for slot in slots[:6]) == {"m0": 2, "m1": 2, "m2": 2}
 
 
+def test_no_list_has_a_fixed_cycle_or_everybodys_first_model() -> None:
+    grid = {item.key: item for item in items(12, 3)}
+    followed, first, places = Counter[str](), Counter[str](), Counter[tuple[str, int]]()
+    for seed in range(60):
+        made = plan(list(grid.values()), ["a", "b"], 2, seed)
+        for slots in (*made.lists.values(), order_of(list(grid.values()), seed)):
+            models = [grid[slot.item].model for slot in slots]
+            first[models[0]] += 1
+            followed.update(f"{one}{two}" for one, two in pairwise(models) if one != two)
+            places.update((model, index // 12) for index, model in enumerate(models))
+        one, two = ([grid[slot.item].model for slot in slots] for slots in made.lists.values())
+        assert one != two
+    assert all(40 <= count <= 80 for count in first.values()), first  # of 180
+    assert max(followed.values()) < 1.3 * min(followed.values()), followed
+    assert set(places.values()) == {180 * 4}  # every model as often in every round
+
+
+def test_a_model_with_two_dialogues_of_a_profile_comes_again_later() -> None:
+    listed = [*items(4, 2), *(Item(f"more{p}", "m0", f"p{p}") for p in range(4))]
+    slots = order_of(listed, 3)
+    model = {item.key: item.model for item in listed}
+    assert Counter(model[slot.item] for slot in slots[:8]) == {"m0": 4, "m1": 4}
+    assert {slot.item for slot in slots} == {item.key for item in listed}
+
+
 def test_retests_come_at_the_end_and_were_seen_early() -> None:
     (slots,) = plan(items(10, 2), ["r"], 1, 4, retest=0.2).lists.values()
     keys = [slot.item for slot in slots if not slot.retest]
@@ -131,6 +159,10 @@ def test_leaks_are_found_and_masked() -> None:
         (0, "profile", "Claude"), (1, "user", "Subtext-7B"), (1, "assistant", "ChatGPT"), (1, "assistant", "OpenAI"), (2, "user", "llama"), (2, "assistant", "llama"),
     ]  # fmt: skip
     assert masked("I am ChatGPT.", []) == "I am [name]."
+    assert masked("I am o1, not o12.", ["o1"]) == "I am [name], not o12."
+    assert masked("An unknown place; preferred answers.", ["unknown", "preferred answers", " "]) == (
+        "An unknown place; preferred answers."
+    )
     assert masked("nothing (here)", ["a+b", "("]) == "nothing (here)"
 
 
@@ -162,3 +194,26 @@ def test_what_was_handed_over_comes_in_the_same_kind_of_order() -> None:
     profile = {item.key: item.profile for item in listed}
     assert all(profile[one.item] != profile[two.item] for one, two in pairwise(slots))
     assert order_of(listed, 5) == slots
+
+
+def row(rater: str, model: str, turn: int, value: int, **more: Any) -> Row:
+    """A value of a report."""
+    return Row(rater, f"d{model}", model, "p", turn, value, False, 0, **more)
+
+
+def test_a_check_that_could_not_be_rated_is_failed() -> None:
+    checks = [row("a", "m", 2, value, check=True, asked=1) for value in (0, 1, 2, 3)]
+    (card,) = study_report(checks, 10).cards
+    assert (card.checks, card.checks_failed) == (4, 2)
+
+
+def test_models_are_uneven_when_the_same_people_rated_other_turns() -> None:
+    even = [row("a", model, turn, 3) for model in ("m", "n") for turn in (1, 2)]
+    assert study_report(even, 10).uneven == 0
+    assert study_report(even[:3], 10).uneven == 1
+
+
+def test_a_row_of_a_table_is_no_argument_of_the_line_before() -> None:
+    found = table("c", "l", ["Model", "x"], [["[3] *", "1"]])
+    assert "\n{}Model & x \\\\\n" in found
+    assert "\n{}[3] * & 1 \\\\\n" in found
