@@ -30,9 +30,13 @@ Subtext.studyReport = (data, { paper, leave, open }) => {
   const others = [...new Set(data.cards.map((card) => card.rater))];
   const choose = (name, label, options, shown = {}) => { const choice = el("select", { "aria-label": label, onchange: () => leave(name, choice.value) }, el("option", { value: "" }, `${label}: nobody`), options.map((value) => el("option", { value, selected: value === data.without[name] }, shown[value] || value))); return choice; };
 
+  const taken = data.imported;
+  const dimension = taken && el("select", { "aria-label": "Dimension", onchange: () => leave("dimension", dimension.value) }, Object.entries(taken.dimensions).map(([name, count]) => el("option", { value: name, selected: name === taken.dimension }, `${name} (${count})`)));
   return el("div", { class: "st-report" },
+    taken ? el("p", {}, "Ratings of the dimension ", Object.keys(taken.dimensions).length > 1 ? dimension : el("b", {}, taken.dimension), ".") : null,
+    taken && Object.keys(taken.left_out).length ? el("p", { class: "st-warning" }, "Left out: ", Object.entries(taken.left_out).map(([reason, count]) => `${count} ${reason}`).join("; "), ".") : null,
     data.crossed ? null : el("p", { class: "st-warning", role: "alert" }, "Not every model was rated on every user profile. Differences between such models mislead: in simulated studies two thirds of the differences found this way were none."),
-    data.uneven ? el("p", { class: "st-warning" }, `In ${data.uneven} of ${many(Object.keys(data.profiles).length, "user profile")} the models were not all rated by the same people (yet): there a difference between models is also one between raters.`) : null,
+    data.uneven ? el("p", { class: "st-warning" }, `In ${data.uneven} of ${many(Object.keys(data.profiles).length, "user profile")} the models were not all rated by the same people on the same turns (yet): there a difference between models is also one between raters.`) : null,
     el("div", { class: "st-actions" }, el("span", { class: "st-dim" }, "What if we leave out"), choose("rater", "a rater", others), choose("profile", "a user profile", Object.keys(data.profiles), data.profiles), choose("model", "a model", data.models)),
     curves(), el("h3", {}, "Alignment level by turn (layout of the paper's table 2)"), table(head, [...own, ...printed], "Alignment level by turn"),
     el("h3", {}, "Improvement over the turns"),

@@ -1,7 +1,8 @@
 """What came out of a study: its report, also with something left out, the dialogues behind a number, and the report of
 ratings that were imported."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from app.actions.studies import one
 from app.context import Context
 from app.errors import Refused
 from core.formats.ratings import long_rows
+from core.study import DIMENSION
 from core.study_report import Row, StudyReport, study_report
 from core.types import Foreign, Json, shorten
 from db import scenarios, sets, studies
@@ -28,12 +30,22 @@ class Without:
         return row.rater != self.rater and row.profile != self.profile and row.model != self.model
 
 
+class Imported(NamedTuple):
+    """What was taken of imported ratings: the dimension and how many rows each dimension has, and how many rows were left out
+    for which reason."""
+
+    dimension: str
+    dimensions: dict[str, int]
+    left_out: dict[str, int]
+
+
 class Result(NamedTuple):
     """A report with what can be left out of it: models, and user profiles by key with their first words."""
 
     report: StudyReport
     models: list[str]
     profiles: dict[str, str]
+    imported: Imported | None = None
 
 
 def report(context: Context, study_id: int, without: Without | None = None) -> tuple[Study, Result]:
@@ -41,11 +53,11 @@ def report(context: Context, study_id: int, without: Without | None = None) -> t
     study = one(context, study_id)
     rated = studies.rated(context.database, study_id)
     names = names_of(context, study)
-    texts = {item.profile_key[:8]: item.profile for item in studies.dialogues(context.database, study_id)}
+    texts = {item.profile_key: item.profile for item in studies.dialogues(context.database, study_id)}
     return study, _result([row_of(item, names) for item in rated], texts, without)
 
 
-def _result(rows: Sequence[Row], texts: dict[str, str], without: Without | None) -> Result:
+def _result(rows: Sequence[Row], texts: Mapping[str, str], without: Without | None) -> Result:
     kept = [row for row in rows if without is None or without.keeps(row)]
     profiles = {key: shorten(texts.get(key, key), 60) for key in sorted({row.profile for row in rows})}
     return Result(study_report(kept), sorted({row.model for row in rows}), profiles)
@@ -65,32 +77,100 @@ def names_of(context: Context, study: Study) -> dict[str, str]:
 
 def row_of(item: Rated, names: dict[str, str]) -> Row:
     """A stored value as the report takes it."""
-    who = (item.rater, item.item, names[item.model], item.profile_key[:8])
+    who = (item.rater, item.item, names[item.model], item.profile_key)
     return Row(*who, item.turn, item.value, item.retest, item.active_ms, item.check, item.asked)
 
 
-def report_of_set(context: Context, set_id: int, without: Without | None = None) -> tuple[str, Result]:
-    """The name of a set of imported ratings and their report. Raises Refused when the ratings do not say enough."""
+def report_of_set(
+    context: Context, set_id: int, without: Without | None = None, dimension: str = ""
+) -> tuple[str, Result]:
+    """The name of a set of imported ratings and the report of one dimension, without a wish the most frequent one.
+
+    Raises Refused when the ratings do not say enough.
+    """
     owner = sets.one_set(context.database, set_id)
     if owner is None:
         raise Refused(f"There is no set number {set_id}; it may have been deleted.")
     records = scenarios.records(context.database, set_id)
-    rows = list(_imported(long for record in records if isinstance(record, Foreign) for long in long_rows(record)))
-    if not rows:
-        raise Refused(f"{owner.name} holds no ratings with a model and a user profile, so there is nothing to report.")
-    return f"{owner.name} v{owner.version}", _result(rows, {}, without)
+    found = _usable(long for record in records if isinstance(record, Foreign) for long in long_rows(record))
+    counts = Counter(name for name, *_ in found.rows)
+    if not counts:
+        why = f" ({_counted(found.left_out)} left out)" if found.left_out else ""
+        raise Refused(
+            f"{owner.name} holds no ratings with a model and a user profile, so there is nothing to report{why}."
+        )
+    chosen = dimension or max(sorted(counts), key=lambda name: (counts[name], name == DIMENSION))
+    if chosen not in counts:
+        raise Refused(f"{owner.name} has no ratings of {chosen[:80]!r}. It has: {', '.join(sorted(counts))[:400]}.")
+    rows = [row for name, *_, row in found.rows if name == chosen]
+    taken = Imported(chosen, dict(counts.most_common()), dict(found.left_out.most_common()))
+    return f"{owner.name} v{owner.version}", _result(rows, found.texts, without)._replace(imported=taken)
 
 
-def _imported(found: Iterable[Json]) -> Iterable[Row]:
+def _counted(reasons: Mapping[str, int]) -> str:
+    return "; ".join(f"{count} {reason}" for reason, count in reasons.items())
+
+
+class _Usable(NamedTuple):
+    """Imported values that count, by what makes them the same one (dimension first), the texts of their user profiles by key,
+    and why the others do not count."""
+
+    rows: list[tuple[str, Row]]
+    texts: dict[str, str]
+    left_out: Counter[str]
+
+
+def _usable(found: Iterable[Json]) -> _Usable:
+    kept: dict[tuple[str, str, str, int, bool], Row] = {}
+    texts: dict[str, str] = {}
+    left_out = Counter[str]()
     for long in found:
-        value, turn, asked = long.get("value"), long.get("turn"), long.get("asked")
-        usable = value is None or (type(value) is int and 1 <= value <= 5)
-        if not (usable and type(turn) is int and 1 <= turn <= 1000 and long.get("model") and long.get("profile")):
+        row = _row(long)
+        if isinstance(row, str):
+            left_out[row] += 1
             continue
-        who = (str(long["rater_id"]), str(long["dialogue_id"]), str(long["model"]), str(long["profile"])[:8])
-        active = long.get("active_ms")
-        more = (bool(long.get("retest")), active if type(active) is int else 0, bool(long.get("check")))
-        yield Row(*who, turn, value or 0, *more, asked if type(asked) is int else None)
+        texts[row.profile] = str(long["profile"])
+        name = (str(long["dimension"]), row.rater, row.item, row.turn, row.retest)
+        if kept.pop(name, None) is not None:
+            left_out["given again later; the last one counts"] += 1
+        kept[name] = row
+    return _Usable([(name[0], row) for name, row in kept.items()], texts, left_out)
+
+
+def _row(long: Json) -> Row | str:
+    """An imported rating as the report takes it, or why it does not count."""
+    turn, asked, retest, check = (long.get(name, default) for name, default in _DEFAULTS)
+    problem = _unclear(long)
+    if problem:
+        return problem
+    if type(turn) is not int or not 1 <= turn <= 1000:
+        return "with a turn outside 1 to 1000"
+    if type(retest) is not bool or type(check) is not bool or not (asked is None or type(asked) is int):
+        return "with an unclear retest, check or asked"
+    active = long.get("active_ms")
+    who = (str(long["rater_id"]), str(long["dialogue_id"]), str(long["model"]), _profile_key(str(long["profile"])))
+    return Row(*who, turn, long["value"] or 0, retest, active if type(active) is int else 0, check, asked)
+
+
+_DEFAULTS: tuple[tuple[str, object], ...] = (("turn", None), ("asked", None), ("retest", False), ("check", False))
+
+
+def _unclear(long: Json) -> str:
+    value, status = long.get("value"), long.get("status") or "submitted"
+    if status not in ("submitted", "cannot rate"):
+        return f"of the status {str(status)[:40]!r}"
+    if status == "cannot rate" and value is not None:
+        return "that could not be rated and have a value all the same"
+    if status == "submitted" and value is None:
+        return "without a value"
+    if value is not None and (type(value) is not int or not 1 <= value <= 5):
+        return "with a value outside 1 to 5"
+    return "" if long.get("model") and long.get("profile") else "without a model or a user profile"
+
+
+def _profile_key(profile: str) -> str:
+    """A foreign file's name of a user profile, or a digest where it is a long text."""
+    return profile if len(profile) <= 64 else studies.digest(profile)
 
 
 class Opened(NamedTuple):

@@ -151,9 +151,12 @@ def _results(routes: APIRouter, context: Context) -> None:
         return more | report_view(found)
 
     @routes.get("/sets/{set_id}/report")
-    def imported(set_id: Id, rater: Short = "", profile: Short = "", model: Short = "") -> dict[str, Any]:
-        name, found = results.report_of_set(context, set_id, left_out(rater, profile, model))
-        return {"study": {"name": name}} | report_view(found)
+    def imported(
+        set_id: Id, rater: Short = "", profile: Short = "", model: Short = "", dimension: Short = ""
+    ) -> dict[str, Any]:
+        name, found = results.report_of_set(context, set_id, left_out(rater, profile, model), dimension)
+        taken = found.imported and found.imported._asdict()
+        return {"study": {"name": name}, "imported": taken} | report_view(found)
 
     @routes.get("/studies/{study_id}/behind")
     def behind(

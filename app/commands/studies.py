@@ -70,6 +70,7 @@ def _reading(verbs: Any) -> None:
     report.add_argument("--imported", action="store_true", help="the number is that of a set of ratings")
     for what in ("rater", "profile", "model"):
         report.add_argument(f"--without-{what}", default="")
+    report.add_argument("--dimension", default="", help="of imported ratings; the most frequent one when left out")
     report.set_defaults(run=_report)
     export = verbs.add_parser("export", help="ratings or report as a file on standard output")
     export.add_argument("study", type=int)
@@ -176,11 +177,18 @@ def _report(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
     without = results.Without(options.without_rater, options.without_profile, options.without_model)
     if options.imported:
-        name, found = results.report_of_set(context, options.study, without)
+        name, found = results.report_of_set(context, options.study, without, options.dimension)
     else:
         study, found = results.report(context, options.study, without)
         name = study.terms.name
     print(f"{name}: {found.report.ratings} ratings")
+    if found.imported:
+        print("dimension " + found.imported.dimension)
+        for other, count in found.imported.dimensions.items():
+            if other != found.imported.dimension:
+                print(f"! {count} ratings of another dimension: --dimension {other}")
+        for reason, count in found.imported.left_out.items():
+            print(f"! {count} left out: {reason}")
     _print_report(found.report)
     return 0
 
@@ -200,7 +208,9 @@ def _print_report(found: StudyReport) -> None:
     agreement = found.agreement
     print(f"ordinal alpha {agreement.alpha:.2f} over {agreement.units} turns; ICC(2,1) {agreement.icc_single:.2f}")
     if found.uneven:
-        print(f"! In {found.uneven} user profiles the models were not all rated by the same people (yet).")
+        print(
+            f"! In {found.uneven} user profiles the models were not all rated by the same people on the same turns (yet)."
+        )
     if not found.figures.crossed:
         print("! Not every model was rated on every user profile: differences between such models mislead.")
 

@@ -121,8 +121,7 @@ def test_grouped_shapes_carry_the_figures(rated: Context, tmp_path: Any, form: s
         view(results.report_of_set(rated, outcome.set_id)[1].report),
     )
     for card in (*before["cards"], *after["cards"]):
-        card["seconds"] = None  # these shapes have no place for the time
-        card["longest_run"] = None  # nor for the order of a list
+        card["longest_run"] = None  # these shapes have no place for the order of a list
     assert after == before
 
 
@@ -183,3 +182,65 @@ def test_what_cannot_be_exported_or_reported(rated: Context, tmp_path: Any) -> N
     )
     outcome = import_files(rated, [file], Labels(name="broken"))
     assert (outcome.counts.records, outcome.counts.problems) == (1, 1)
+
+
+LONG = {"study_id": "s", "rater_id": "r", "dialogue_id": "d", "turn": 1, "dimension": "alignment", "value": 3,
+        "status": "submitted", "model": "m", "profile": "p"}  # fmt: skip
+
+
+def imported(context: Context, tmp_path: Any, *changes: dict[str, Any]) -> int:
+    """The number of a set of these ratings; None as a value of a change takes the field away, except `value`."""
+    lines = [
+        {key: value for key, value in (LONG | change).items() if value is not None or key == "value"}
+        for change in changes
+    ]
+    file = tmp_path / "foreign.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    set_id = import_files(context, [file]).set_id
+    assert set_id is not None
+    return set_id
+
+
+def test_profiles_of_others_are_not_merged(context: Context, tmp_path: Any) -> None:
+    long = "She keeps bees. " * 60
+    profiles = ["profile-0001", "profile-0002", long, long + "Really."]
+    changes = [{"profile": one, "dialogue_id": f"d{index}"} for index, one in enumerate(profiles)]
+    set_id = imported(context, tmp_path, *changes)
+    _, found = results.report_of_set(context, set_id)
+    assert len(found.profiles) == 4
+    assert all(len(key) <= 64 and len(shown) <= 60 for key, shown in found.profiles.items())
+    assert sum(shown.startswith("She keeps bees") for shown in found.profiles.values()) == 2
+    first = next(iter(found.profiles))
+    assert results.report_of_set(context, set_id, results.Without(profile=first))[1].report.ratings == 3
+
+
+def test_only_what_was_said_counts_and_the_rest_is_told(context: Context, tmp_path: Any) -> None:
+    set_id = imported(
+        context, tmp_path,
+        {}, {"value": 5}, {"turn": 2}, {"turn": 3, "status": "draft"}, {"turn": 4, "value": None},
+        {"turn": 5, "value": None, "status": "cannot rate"}, {"turn": 6, "value": 7}, {"turn": 7, "model": None},
+        {"turn": 8, "value": 0}, {"turn": 9, "value": 2, "status": "cannot rate"}, {"turn": 2000},
+        {"dimension": "style", "value": 1},
+    )  # fmt: skip
+    _, found = results.report_of_set(context, set_id)
+    taken = found.imported
+    assert taken is not None
+    assert (taken.dimension, taken.dimensions) == ("alignment", {"alignment": 3, "style": 1})
+    assert taken.left_out == {
+        "with a value outside 1 to 5": 2,
+        "given again later; the last one counts": 1,
+        "of the status 'draft'": 1,
+        "without a value": 1,
+        "without a model or a user profile": 1,
+        "that could not be rated and have a value all the same": 1,
+        "with a turn outside 1 to 1000": 1,
+    }
+    assert found.report.ratings == 2
+    assert found.report.figures.models[0].figures.al.tolist()[:2] == [5.0, 3.0]
+    assert found.report.cards[0].cannot == 1
+    assert results.report_of_set(context, set_id, None, "style")[1].report.ratings == 1
+    with pytest.raises(Refused, match=r"no ratings of 'tone'\. It has: alignment, style"):
+        results.report_of_set(context, set_id, None, "tone")
+    with TestClient(create_app(context), base_url="http://127.0.0.1:7860") as client:
+        answer = client.get(f"/api/sets/{set_id}/report?dimension=style").json()
+        assert (answer["imported"]["dimension"], answer["imported"]["left_out"]) == ("style", taken.left_out)
