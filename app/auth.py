@@ -1,6 +1,7 @@
 """Who is calling and what they may do: passwords (Argon2), sessions, lock-out, and the one table of roles by address.
 
-Without any account a server on a loopback address is for a single user, who may do everything; the pages say so.
+Without any account a server on a loopback address is for a single user, who may do everything; the pages say so. A request that
+came through a proxy is never that user's, and a server with a public address has none.
 """
 
 import re
@@ -13,16 +14,18 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.context import Context
-from app.errors import Refused
+from app.door import Door
+from app.errors import Missing, Refused
 from db import people
 from db.people import ROLES, Invitation, Person, Role
 from db.studies import digest
 
 SESSION = timedelta(days=14)
 INVITATION = timedelta(days=7)
-TRIES = 5
-"""Failed tries in a row before an account is locked."""
 LOCK = timedelta(minutes=15)
+"""How long an address, or in the end an account, waits after too many failed tries."""
+EVERYWHERE = 50
+"""Failed tries in a row, from whatever addresses, before an account waits everywhere but where it came in before."""
 SHORTEST_PASSWORD = 10
 COOKIE = "subtext_session"
 
@@ -67,7 +70,7 @@ def may(who: Who, role: Role) -> bool:
 
 
 def identify(context: Context, cookie: str, local: bool) -> Who | None:
-    """Who holds this session cookie; the single user where there are no accounts yet and the server is local."""
+    """Who holds this session cookie; the single user where there are no accounts yet and the request is `local`."""
     if cookie:
         person = people.by_session(context.database, digest(cookie), context.now())
         if person is not None:
@@ -75,21 +78,45 @@ def identify(context: Context, cookie: str, local: bool) -> Who | None:
     return SINGLE if local and not people.any_person(context.database) else None
 
 
-def sign_in(context: Context, name: str, password: str) -> str:
-    """A new session's cookie. Raises Refused with the same words for an unknown name and a wrong password."""
+_NO_ENTRY = (
+    "Name and password do not match, or there were too many failed tries: "
+    "after five of them you have to wait for a quarter of an hour."
+)
+
+
+def sign_in(context: Context, door: Door, address: str, name: str, password: str) -> str:
+    """A new session's cookie. Raises Refused with the same words for an unknown name, a wrong password and a lock."""
+    key, now = people.name_key(name), context.now()
+    if not door.begin(key, address, now):
+        raise Refused(_NO_ENTRY)
+    person = None
+    try:
+        person = _proved(context, name, password, door.knows(key, address))
+    finally:
+        door.end(key, address, person is not None, now, _later(now, LOCK))
+    if person is None:
+        raise Refused(_NO_ENTRY)
+    return open_session(context, person)
+
+
+def _proved(context: Context, name: str, password: str, known: bool) -> Person | None:
+    """Whose name and password these are. The account is read again after the slow part: it may have been locked meanwhile."""
+    before, now = people.login(context.database, name), context.now()
+    right = _matches(_NOBODY if before is None else before.password, password)
     found = people.login(context.database, name)
-    now = context.now()
-    if found is not None and found.locked_until > now:
-        raise Refused(f"This account is locked until {found.locked_until[11:16]} UTC after too many failed tries.")
-    right = _matches(_NOBODY if found is None else found.password, password)
-    if found is None or not right or found.person.disabled:
-        if found is not None and not right:
-            people.count_failure(context.database, found.person.id, TRIES, _later(now, LOCK))
-        raise Refused(
-            "Name and password do not match. After five failed tries an account is locked for a quarter of an hour."
-        )
-    cookie = secrets.token_urlsafe(32)
-    people.open_session(context.database, found.person.id, digest(cookie), now, _later(now, SESSION))
+    if before is None or found is None:
+        return None
+    locked = found.locked_until > now and not known
+    if not right and not locked:
+        people.count_failure(context.database, found.person.id, EVERYWHERE, _later(now, LOCK))
+    changed = found.password != before.password
+    return None if locked or changed or not right or found.person.disabled else found.person
+
+
+def open_session(context: Context, person: Person) -> str:
+    """A new session's cookie for somebody who has shown who it is."""
+    cookie, now = secrets.token_urlsafe(32), context.now()
+    people.open_session(context.database, person.id, digest(cookie), now, _later(now, SESSION))
     return cookie
 
 
@@ -115,10 +142,25 @@ def change_person(
     disabled: bool | None = None,
     password: str | None = None,
 ) -> None:
-    """Change an account; it has to sign in again. Raises Refused when no admin would be left."""
+    """Change an account; it has to sign in again, and invitations it made end. Raises Refused when no admin would be left."""
+    somebody(context, person_id)
     kept = None if password is None else hashed(password)
     if not people.change(context.database, person_id, role, disabled, kept):
         raise Refused("There must be at least one admin who can sign in.")
+
+
+def somebody(context: Context, person_id: int) -> Person:
+    """An account. Raises Missing when it is not there."""
+    found = people.by_id(context.database, person_id)
+    if found is None:
+        raise Missing(f"There is no account number {person_id}.")
+    return found
+
+
+def revoke(context: Context, invitation_id: str) -> None:
+    """End an invitation. Raises Missing when it is not there (any more)."""
+    if not people.revoke(context.database, invitation_id):
+        raise Missing("There is no such invitation: it was used, has expired or was taken back.")
 
 
 def invite(context: Context, role: Role, name: str, by: str) -> str:
@@ -148,7 +190,7 @@ def join(context: Context, secret: str, name: str, password: str) -> str:
         case "taken":
             raise Refused(f"There is an account named {name.strip()} already. Choose another name.")
         case Person():
-            return sign_in(context, made.name, password)
+            return open_session(context, made)
 
 
 def first_admin(context: Context, local: bool) -> str:
@@ -161,8 +203,8 @@ def first_admin(context: Context, local: bool) -> str:
         return f"The admin account {settings.admin} was made from the settings."
     if local:
         return "Single user: there are no accounts, and whoever uses this machine may do everything (page People adds one)."
-    link = invite(context, "admin", "", "the first start")
-    return f"Nobody can sign in yet. Make the admin account at http://{settings.host}:{settings.port}{link}"
+    link = invite(context, "admin", "", people.FIRST_START)
+    return f"Nobody can sign in yet. Make the admin account at {settings.address(link)}"
 
 
 def hashed(password: str) -> str:

@@ -7,16 +7,17 @@ and serves more endpoints than this page uses; both end here. Who may call what 
 import ipaddress
 import re
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import COOKIE, Who, may, needed
+from app.context import Context
 
 CSP = "; ".join(
     (
@@ -52,12 +53,14 @@ _OPEN = re.compile(
 
 
 class Guard:
-    """ASGI middleware. `local` is True when the server listens on a loopback address only; `identify` turns a session cookie
-    into who it belongs to."""
+    """ASGI middleware. `local` is True when the server listens on a loopback address only; `public` is the address under which
+    others reach it, or ''; `identify` turns a session cookie, and whether the request came directly, into who is calling."""
 
-    def __init__(self, app: ASGIApp, local: bool, identify: Callable[[str], Who | None]) -> None:
+    def __init__(self, app: ASGIApp, local: bool, public: str, identify: Callable[[str, bool], Who | None]) -> None:
         self.app = app
         self.local = local
+        self.public = public
+        self.public_host = public.partition("://")[2]
         self.identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +83,7 @@ class Guard:
         role = needed(scope["path"])
         if role is None:
             return None
-        who = await run_in_threadpool(self.identify, session_cookie(headers))
+        who = await run_in_threadpool(self.identify, session_cookie(headers), not forwarded(headers))
         scope.setdefault("state", {})["who"] = who
         page = not scope["path"].startswith("/api/")
         if who is None and page:
@@ -95,8 +98,8 @@ class Guard:
 
     def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         """Status and sentence of a request that is refused; None when it may pass."""
-        host = headers.get("host", "")
-        if self.local and not is_loopback(host):
+        host = headers.get("host", "").lower()
+        if self.local and not is_loopback(host) and not (self.public and host == self.public_host):
             return 403, "This server answers only under a local address such as 127.0.0.1."
         if not _OPEN.fullmatch(path):
             return 404, "There is nothing at this address."
@@ -104,18 +107,30 @@ class Guard:
         from_elsewhere = site not in ("same-origin", "none") and (
             method not in ("GET", "HEAD") or path.startswith("/api/")
         )
-        if from_elsewhere or (origin is not None and origin.split("://")[-1] != host):
+        if from_elsewhere or (origin is not None and not self._ours(origin, host)):
             return 403, "Requests from another site are refused."
         return None
 
+    def _ours(self, origin: str, host: str) -> bool:
+        """True for the origin of our own pages: the public address, also where a proxy rewrites Host, or the host asked for."""
+        if self.public and origin == self.public:
+            return True
+        return origin.partition("://")[2] == host and host != self.public_host
+
 
 def session_cookie(headers: Headers) -> str:
-    """The session cookie of a request, or ''."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value[:200] if found else ""
+    """The session cookie of a request, or ''. Cookies of others beside it, however odd, do not hide it."""
+    return cookie_parser("; ".join(headers.getlist("cookie"))).get(COOKIE, "")[:200]
+
+
+def forwarded(headers: Headers) -> bool:
+    """True for a request that says it came through a proxy."""
+    return any(name in ("forwarded", "via", "x-real-ip") or name.startswith("x-forwarded-") for name in headers)
+
+
+def may_be_single(context: Context) -> bool:
+    """True where somebody without an account can be the single user: on this machine only, and shown to nobody else."""
+    return is_loopback(context.settings.host) and not context.settings.public_url
 
 
 def is_loopback(host: str) -> bool:

@@ -28,7 +28,7 @@ from app.api import trees as tree_routes
 from app.auth import first_admin, identify
 from app.context import Context
 from app.errors import Refused
-from app.guard import Guard, is_loopback
+from app.guard import Guard, is_loopback, may_be_single
 from app.keeper import attended
 from app.pages import build, data, home, jobs, people, rate, settings, sign_in, studies, trees
 from app.views.shell import HEAD
@@ -58,7 +58,7 @@ def create_app(context: Context) -> FastAPI:
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
-        return JSONResponse({"error": str(refusal)}, status_code=400)
+        return JSONResponse({"error": str(refusal)}, status_code=refusal.status)
 
     @app.exception_handler(RequestValidationError)
     def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -87,8 +87,13 @@ def create_app(context: Context) -> FastAPI:
             mcp_server=False,
             enable_monitoring=False,
         )
-    local = is_loopback(context.settings.host)
-    app.add_middleware(Guard, local=local, identify=lambda cookie: identify(context, cookie, local))
+    local, single = is_loopback(context.settings.host), may_be_single(context)
+    app.add_middleware(
+        Guard,
+        local=local,
+        public=context.settings.public_url,
+        identify=lambda cookie, direct: identify(context, cookie, single and direct),
+    )
     return app
 
 
@@ -122,7 +127,7 @@ def serve(context: Context) -> None:
     """Serve until interrupted. A worker runs beside, in a process of its own that outlives the server while it has jobs."""
     host, port = context.settings.host, context.settings.port
     app = create_app(context)
-    first = first_admin(context, is_loopback(host))
+    first = first_admin(context, may_be_single(context))
     here = f"Subtext is on http://{host}:{port} (data in {context.settings.data}). Stop it with Ctrl+C."
     print("\n".join(filter(None, (first, here))), flush=True)  # noqa: T201
     with attended(context):

@@ -18,6 +18,7 @@ class Settings:
     data: Path = Path("subtext-data")
     host: str = "127.0.0.1"
     port: int = 7860
+    public_url: str = ""
     max_upload_mb: int = 2048
     starter_set: bool = True
     admin: str = ""
@@ -27,11 +28,16 @@ class Settings:
     devices: str = "auto"
     job_grace: int = 20
 
+    def address(self, path: str) -> str:
+        """The whole address of a path of ours, as others reach it."""
+        return (self.public_url or f"http://{self.host}:{self.port}") + path
+
 
 MEANING: Mapping[str, str] = {
     "data": "folder of the database, the blobs and the logs; on a local disk",
     "host": "address the page is served on; anything but a loopback address shows it to your network",
     "port": "port of the page",
+    "public_url": "address under which a reverse proxy shows the server to others, such as `https://subtext.example.org`",
     "max_upload_mb": "largest file that can be dropped on the Data page, in MiB",
     "starter_set": "load the sample trees and dialogues into a new database (1 or 0)",
     "admin": "name of the admin account to make at the first start; without one a local server is for a single user",
@@ -87,10 +93,25 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {
         item: _value(name, default, environment[name]) for name, (item, default) in known.items() if name in environment
     }
+    if "public_url" in values:
+        values["public_url"] = _origin(values["public_url"])
     engines: Mapping[Role, Engine] = MappingProxyType({role: _engine(environment, role) for role in ROLES})
     if (model := environment.get(MODEL, "").strip()) and not any(engines.values()):
         raise _nowhere(MODEL, model, role_variable_family("base_url"))
     return Settings(**values, engines=engines)
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of an address, as a browser writes them in `Origin`. Raises Refused for anything more."""
+    found = re.fullmatch(r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\])(:[0-9]{1,5})?/?", url.strip().lower())
+    if url.strip() and found is None:
+        raise Refused(
+            f"SUBTEXT_PUBLIC_URL is an address without a path, such as https://subtext.example.org, not {url!r}."
+        )
+    if found is None:
+        return ""
+    usual = {"http": ":80", "https": ":443"}[found[1]]
+    return f"{found[1]}://{found[2]}{'' if found[3] in (None, usual) else found[3]}"
 
 
 def role_variable_family(name: str) -> str:

@@ -39,6 +39,9 @@ class Invitation(NamedTuple):
     expires_at: str
 
 
+FIRST_START = "the first start"
+"""Who invites the first admin of a server that is not local."""
+
 _PERSON = "p.id, p.name, p.role, p.created_at, p.disabled"
 
 
@@ -66,10 +69,33 @@ def everyone(database: Database) -> list[Person]:
         ]
 
 
+def by_id(database: Database, person_id: int) -> Person | None:
+    """An account, or None."""
+    with database.read() as connection:
+        row = connection.execute(text(f"SELECT {_PERSON} FROM person p WHERE p.id = :id"), {"id": person_id}).first()
+    return None if row is None else _person(tuple(row))
+
+
 def add(database: Database, name: str, password: str, role: Role, now: str) -> Person | None:
-    """Make an account; None when the name is taken."""
+    """Make an account; None when the name is taken. Raters of that name in running studies are from now on this person."""
     with database.write() as connection:
-        return _add(connection, name, password, role, now)
+        made = _add(connection, name, password, role, now)
+        if made is not None:
+            _become_raters(connection, made)
+    return made
+
+
+def _become_raters(connection: Connection, person: Person) -> None:
+    query = """
+    SELECT r.id, r.study_id, r.name FROM rater r JOIN study s ON s.id = r.study_id
+    WHERE s.status = 'running' AND r.person_id IS NULL AND r.withdrawn_at IS NULL ORDER BY r.id DESC
+    """
+    rows = connection.exec_driver_sql(query).all()
+    mine = {row.study_id: row.id for row in rows if name_key(row.name) == name_key(person.name)}
+    for rater_id in mine.values():
+        connection.execute(
+            text("UPDATE rater SET person_id = :person WHERE id = :id"), {"person": person.id, "id": rater_id}
+        )
 
 
 def _add(connection: Connection, name: str, password: str, role: Role, now: str) -> Person | None:
@@ -80,7 +106,10 @@ def _add(connection: Connection, name: str, password: str, role: Role, now: str)
     INSERT INTO person (name, name_key, password, role, created_at, disabled, failures, locked_until)
     VALUES (:name, :key, :password, :role, :now, 0, 0, '')
     """
-    return Person(connection.execute(text(insert), values).lastrowid or 0, name, role, now, False)
+    made = Person(connection.execute(text(insert), values).lastrowid or 0, name, role, now, False)
+    # Whoever made the first account lets the others in: links that a start of the server printed end.
+    connection.execute(text("DELETE FROM invitation WHERE invited_by = :first"), {"first": FIRST_START})
+    return made
 
 
 def login(database: Database, name: str) -> Login | None:
@@ -146,7 +175,8 @@ def change(
     disabled: bool | None = None,
     password: str | None = None,
 ) -> bool:
-    """Change an account and sign it out everywhere. False, and nothing changed, when no admin would be left."""
+    """Change an account, sign it out everywhere and end the invitations it made. False, and nothing changed, when no admin
+    would be left."""
     try:
         with database.write() as connection:
             for column, value in (("role", role), ("disabled", disabled), ("password", password)):
@@ -157,6 +187,8 @@ def change(
             if not connection.exec_driver_sql(admins).scalar_one():
                 raise _NoAdmin
             connection.execute(text("DELETE FROM session WHERE person_id = :id"), {"id": person_id})
+            invited = "DELETE FROM invitation WHERE invited_by = (SELECT name FROM person WHERE id = :id)"
+            connection.execute(text(invited), {"id": person_id})
     except _NoAdmin:
         return False
     return True
@@ -177,6 +209,34 @@ def invitation(database: Database, digest: str, now: str) -> Invitation | None:
         return _invitation(connection, digest, now)
 
 
+class Open(NamedTuple):
+    """An invitation that waits, as admins see it; `id` is the start of its digest and opens nothing."""
+
+    id: str
+    role: Role
+    name: str
+    invited_by: str
+    created_at: str
+    expires_at: str
+
+
+def invitations(database: Database, now: str) -> list[Open]:
+    """Every invitation that still holds, oldest first."""
+    query = """
+    SELECT substr(digest, 1, 16), role, name, invited_by, created_at, expires_at FROM invitation
+    WHERE expires_at > :now ORDER BY created_at, digest
+    """
+    with database.read() as connection:
+        return [Open(*row) for row in connection.execute(text(query), {"now": now})]
+
+
+def revoke(database: Database, invitation_id: str) -> bool:
+    """End an invitation by its id; False when there is none."""
+    with database.write() as connection:
+        delete = text("DELETE FROM invitation WHERE substr(digest, 1, 16) = :id")
+        return connection.execute(delete, {"id": invitation_id}).rowcount > 0
+
+
 def _invitation(connection: Connection, digest: str, now: str) -> Invitation | None:
     query = "SELECT role, name, invited_by, expires_at FROM invitation WHERE digest = :digest AND expires_at > :now"
     row = connection.execute(text(query), {"digest": digest, "now": now}).first()
@@ -184,7 +244,11 @@ def _invitation(connection: Connection, digest: str, now: str) -> Invitation | N
 
 
 def accept(database: Database, digest: str, name: str, password: str, now: str) -> Person | Literal["gone", "taken"]:
-    """Make the account of an invitation and use the invitation up, both or neither."""
+    """Make the account of an invitation and use the invitation up, both or neither.
+
+    Under the name that the invitation was made for it takes over what a rater of that name has to do; somebody who chose a name
+    freely could otherwise take over anybody's.
+    """
     with database.write() as connection:
         found = _invitation(connection, digest, now)
         if found is None:
@@ -192,5 +256,7 @@ def accept(database: Database, digest: str, name: str, password: str, now: str) 
         person = _add(connection, name, password, found.role, now)
         if person is None:
             return "taken"
+        if name_key(found.name) == name_key(name):
+            _become_raters(connection, person)
         connection.execute(text("DELETE FROM invitation WHERE digest = :digest"), {"digest": digest})
     return person

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, text
 
 from core.study import Item, order_of
 from db.engine import Database
+from db.people import name_key
 from db.studies import act, add_rater, assign, digest, new_secret
 
 
@@ -56,7 +57,9 @@ def of_person(database: Database, person_id: int) -> list[Mine]:
 
 def key_of(database: Database, study_id: int, person_id: int) -> str | None:
     """The digest that names a signed-in person as a rater of a study."""
-    query = text("SELECT secret_digest FROM rater WHERE study_id = :study AND person_id = :person")
+    query = text(
+        "SELECT secret_digest FROM rater WHERE study_id = :study AND person_id = :person AND withdrawn_at IS NULL"
+    )
     with database.read() as connection:
         return connection.execute(query, {"study": study_id, "person": person_id}).scalar()
 
@@ -64,56 +67,113 @@ def key_of(database: Database, study_id: int, person_id: int) -> str | None:
 def relink(database: Database, study_id: int, name: str, now: str, who: str = "") -> str | None:
     """A new secret for a rater's link; the old link ends. None for no such rater."""
     with database.write() as connection:
-        rater_id = _find(connection, study_id, name)
-        if rater_id is None:
+        rater = _find(connection, study_id, name)
+        if rater is None:
             return None
         secret = new_secret()
         update = text("UPDATE rater SET secret_digest = :digest WHERE id = :id")
-        connection.execute(update, {"digest": digest(secret), "id": rater_id})
-        act(connection, study_id, now, f"new link for “{name}”", who)
+        connection.execute(update, {"digest": digest(secret), "id": rater.id})
+        act(connection, study_id, now, f"new link for “{rater.name}”", who)
     return secret
 
 
-def _find(connection: Connection, study_id: int, name: str) -> int | None:
-    query = text("SELECT id FROM rater WHERE study_id = :study AND name = :name")
-    return connection.execute(query, {"study": study_id, "name": name}).scalar()
+class _Found(NamedTuple):
+    """A rater by id, and the name as it is stored: the log must use it, because a withdrawal takes it out of there."""
+
+    id: int
+    name: str
 
 
-class HandedOver(NamedTuple):
-    """What was handed over: user profiles, dialogues, and the secret of the receiver's link when the receiver is new."""
+def _find(connection: Connection, study_id: int, name: str, left: bool = False) -> _Found | None:
+    """The rater of a name, without regard to case and spaces; with `left` also one who left the study."""
+    query = "SELECT id, name FROM rater WHERE study_id = :study" + ("" if left else " AND withdrawn_at IS NULL")
+    rows = [_Found(*row) for row in connection.execute(text(query), {"study": study_id})]
+    same = [row for row in rows if name_key(row.name) == name_key(name)]
+    return next((row for row in rows if row.name == name), same[0] if same else None)
+
+
+class Offer(NamedTuple):
+    """What handing over would move, and how many ratings of it would no longer count."""
 
     profiles: int
     dialogues: int
+    ratings: int
+
+
+class HandedOver(NamedTuple):
+    """What was handed over, and the secret of the receiver's link when the receiver is new."""
+
+    moved: Offer
     secret: str | None
 
 
-def hand_over(
-    database: Database, study_id: int, names: tuple[str, str], now: str, who: str = ""
-) -> HandedOver | Literal["not running", "no such rater", "nothing"]:
+Why = Literal["not running", "no such rater", "nothing"]
+
+
+class _Handing(NamedTuple):
+    """A hand-over that can be: from whom, to whom (the id None: somebody new), the dialogues by item id, the study's seed."""
+
+    giver: _Found
+    to_id: int | None
+    receiver: str
+    items: dict[int, Item]
+    seed: int
+
+
+def offer(database: Database, study_id: int, names: tuple[str, str], now: str) -> Offer | Why:
+    """What `hand_over` would do now; changes nothing."""
+    with database.read() as connection:
+        found = _handing(connection, study_id, names, now)
+        return _offer(connection, found) if isinstance(found, _Handing) else found
+
+
+def hand_over(database: Database, study_id: int, names: tuple[str, str], now: str, who: str = "") -> HandedOver | Why:
     """Give a rater's unfinished user profiles to another one, who may be new. `names` = (from, to).
 
     Whole profiles only, so that the study stays crossed: ratings of a profile's dialogues that were finished before no longer
-    count. A profile that the receiver has already is left where it is, and so is a dialogue somebody is at work on.
+    count. A profile that the receiver has already is left where it is, and so is a dialogue somebody is at work on; attention
+    checks that were finished stay with their rater. Somebody who left may give and not receive.
     """
-    giver, receiver = names
     with database.write() as connection:
-        status = text("SELECT status, seed FROM study WHERE id = :id")
-        study = connection.execute(status, {"id": study_id}).one()
-        if study.status != "running":
-            return "not running"
-        from_id, to_id = _find(connection, study_id, giver), _find(connection, study_id, receiver)
-        if from_id is None or from_id == to_id:
-            return "no such rater"
-        moved = _unfinished(connection, from_id, to_id or 0, now)
-        if not moved:
-            return "nothing"
-        secret = None
-        if to_id is None:
-            to_id, secret = add_rater(connection, study_id, receiver)
-        _move(connection, from_id, to_id, moved, study.seed, now)
-        profiles = len({item.profile for item in moved.values()})
-        act(connection, study_id, now, f"{profiles} user profiles handed from “{giver}” to “{receiver}”", who)
-    return HandedOver(profiles, len(moved), secret)
+        found = _handing(connection, study_id, names, now)
+        if not isinstance(found, _Handing):
+            return found
+        moved, secret = _offer(connection, found), None
+        if found.to_id is None:
+            to_id, secret = add_rater(connection, study_id, found.receiver)
+            found = found._replace(to_id=to_id)
+        _move(connection, found, now)
+        what = f"{moved.profiles} user profiles handed from “{found.giver.name}” to “{found.receiver}”"
+        act(connection, study_id, now, what, who)
+    return HandedOver(moved, secret)
+
+
+def _handing(connection: Connection, study_id: int, names: tuple[str, str], now: str) -> _Handing | Why:
+    study = connection.execute(text("SELECT status, seed FROM study WHERE id = :id"), {"id": study_id}).one()
+    if study.status != "running":
+        return "not running"
+    giver, receiver = _find(connection, study_id, names[0], left=True), _find(connection, study_id, names[1])
+    if giver is None or giver == receiver:
+        return "no such rater"
+    to_id, name = receiver or (None, names[1])
+    items = _unfinished(connection, giver.id, to_id or 0, now)
+    return _Handing(giver, to_id, name, items, study.seed) if items else "nothing"
+
+
+_GOES = """
+rater_id = :giver AND reclaimed_at IS NULL AND item_id IN (
+    SELECT id FROM study_item i WHERE profile_key = :profile AND (check_turn IS NULL OR assignment.submitted_at IS NULL))
+"""
+"""The assignments of a profile that leave the giver: all but finished checks."""
+
+
+def _offer(connection: Connection, handing: _Handing) -> Offer:
+    profiles = {item.profile for item in handing.items.values()}
+    count = f"SELECT count(*) FROM rating WHERE assignment_id IN (SELECT id FROM assignment WHERE {_GOES})"
+    lost = (
+        connection.execute(text(count), {"giver": handing.giver.id, "profile": one}).scalar_one() for one in profiles
+    )
+    return Offer(len(profiles), len(handing.items), sum(lost))
 
 
 def _unfinished(connection: Connection, from_id: int, to_id: int, now: str) -> dict[int, Item]:
@@ -133,18 +193,15 @@ def _unfinished(connection: Connection, from_id: int, to_id: int, now: str) -> d
     return {row[0]: Item(row[1], row[2], row[3]) for row in rows}
 
 
-def _move(connection: Connection, from_id: int, to_id: int, moved: dict[int, Item], seed: int, now: str) -> None:
-    profiles = {item.profile for item in moved.values()}
-    for profile in profiles:
-        reclaim = """
-        UPDATE assignment SET reclaimed_at = :now, holder = '' WHERE rater_id = :giver AND reclaimed_at IS NULL
-        AND item_id IN (SELECT id FROM study_item WHERE profile_key = :profile)
-        """
-        connection.execute(text(reclaim), {"now": now, "giver": from_id, "profile": profile})
+def _move(connection: Connection, handing: _Handing, now: str) -> None:
+    to_id = handing.to_id or 0
+    for profile in {item.profile for item in handing.items.values()}:
+        reclaim = f"UPDATE assignment SET reclaimed_at = :now, holder = '' WHERE {_GOES}"
+        connection.execute(text(reclaim), {"now": now, "giver": handing.giver.id, "profile": profile})
     last = text("SELECT coalesce(max(position), -1) FROM assignment WHERE rater_id = :id")
     position = connection.execute(last, {"id": to_id}).scalar_one()
-    ids = {item.key: item_id for item_id, item in moved.items()}
-    for place, slot in enumerate(order_of(list(moved.values()), seed + to_id), position + 1):
+    ids = {item.key: item_id for item_id, item in handing.items.items()}
+    for place, slot in enumerate(order_of(list(handing.items.values()), handing.seed + to_id), position + 1):
         assign(connection, to_id, ids[slot.item], place, False)
 
 
@@ -154,10 +211,10 @@ def withdraw(database: Database, study_id: int, rater: str, keep: bool, now: str
     The list stays under a made-up name, so that what is unfinished can be handed to somebody else.
     """
     with database.write() as connection:
-        rater_id = _find(connection, study_id, rater)
-        if rater_id is not None:
-            _leave(connection, study_id, rater_id, keep, now)
-    return rater_id is not None
+        found = _find(connection, study_id, rater)
+        if found is not None:
+            _leave(connection, study_id, found.id, keep, now)
+    return found is not None
 
 
 def withdraw_by_key(database: Database, key: str, now: str) -> Literal["removed", "kept"] | None:
@@ -173,6 +230,7 @@ def withdraw_by_key(database: Database, key: str, now: str) -> Literal["removed"
 
 def _leave(connection: Connection, study_id: int, rater_id: int, keep: bool, now: str) -> None:
     values = {"id": rater_id, "study": study_id, "now": now}
+    status = connection.execute(text("SELECT status FROM study WHERE id = :study"), values).scalar_one()
     mine = "(SELECT id FROM assignment WHERE rater_id = :id)"
     if keep:
         statements = [f"UPDATE rating_event SET note = '' WHERE assignment_id IN {mine}"]
@@ -190,4 +248,6 @@ def _leave(connection: Connection, study_id: int, rater_id: int, keep: bool, now
     ]
     for statement in statements:
         connection.execute(text(statement), values)
-    act(connection, study_id, now, "a rater withdrew; ratings " + ("kept without identity" if keep else "deleted"), "")
+    what = "a rater withdrew; ratings " + ("kept without identity" if keep else "deleted")
+    changed = "" if keep or status == "running" else f"; the figures of the {status} study changed"
+    act(connection, study_id, now, what + changed, "")

@@ -25,12 +25,13 @@ ACTIVE_LIMIT_MS = 600_000
 class Refusal(NamedTuple):
     """Why nothing was stored, in words for the rater. `code` is for the page: retrying helps only with `held`."""
 
-    code: Literal["unknown", "closed", "held", "invalid", "consent"]
+    code: Literal["unknown", "moved", "closed", "held", "invalid", "consent"]
     text: str
 
 
 class Act(NamedTuple):
-    """What a rater did on one turn. `value` 1-5, 0 = cannot be rated, None = taken back. `client_id` makes a resend harmless."""
+    """What a rater did on one turn. `value` 1-5, 0 = cannot be rated, None = taken back. `client_id` makes a resend harmless.
+    `guideline_version` is the one the rater saw; what is no version of the study counts as the one that holds."""
 
     turn: int
     value: int | None
@@ -38,6 +39,7 @@ class Act(NamedTuple):
     active_ms: int = 0
     flagged: bool = False
     note: str = ""
+    guideline_version: str = ""
 
 
 class Saved(NamedTuple):
@@ -49,13 +51,17 @@ class Saved(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """What a rater's page shows: an opaque token, who the user is, turns so far, values, and how far the list is done."""
+    """What a rater's page shows: an opaque token, who the user is, turns so far, values, notes and flags of turns, and how far
+    the list is done. `rater` is an opaque name of the rater, under which the browser keeps what it has not sent yet."""
 
+    rater: str
     token: str
     profile: str
     turns: list[tuple[str, str]]
     turn_count: int
     values: dict[int, int]
+    notes: dict[int, str]
+    flags: list[int]
     place: int
     places: int
     done: int
@@ -71,6 +77,7 @@ class Welcome(NamedTuple):
     """What a rater reads before the first dialogue: the consent text, what becomes of the ratings of somebody who leaves, the
     guideline, and how much there is to do."""
 
+    rater: str
     consent: str
     withdrawal: str
     guideline: str
@@ -78,9 +85,17 @@ class Welcome(NamedTuple):
     turns: int
 
 
+class Idle(NamedTuple):
+    """What a rater gets with whom nothing is left to do: everything was handed to somebody else, or nothing was ever given."""
+
+    rater: str
+    withdrawal: str
+
+
 _MINE = """
 SELECT a.id, a.token, a.position, a.holder, a.held_until, a.submitted_at, a.reclaimed_at, i.profile, i.turns, s.status,
-       s.guideline, s.consent, s.withdrawal, s.guideline_version, s.progressive, r.id AS rater_id, r.consented_at
+       s.guideline, s.consent, s.withdrawal, s.guideline_version, s.progressive, s.id AS study_id, r.id AS rater_id,
+       r.blind_id, r.consented_at
 FROM rater r JOIN study s ON s.id = r.study_id JOIN assignment a ON a.rater_id = r.id JOIN study_item i ON i.id = a.item_id
 WHERE r.secret_digest = :key AND r.withdrawn_at IS NULL
 """
@@ -93,9 +108,13 @@ _PLACES = """
 SELECT count(*), count(submitted_at), coalesce(sum(position <= ?), 0) FROM assignment WHERE rater_id = ? AND reclaimed_at IS NULL
 """
 _WELCOME = """
-SELECT s.consent, s.withdrawal, s.guideline, count(a.id), sum(json_array_length(i.turns))
+SELECT r.blind_id, s.consent, s.withdrawal, s.guideline, count(a.id), sum(json_array_length(i.turns))
 FROM rater r JOIN study s ON s.id = r.study_id JOIN assignment a ON a.rater_id = r.id JOIN study_item i ON i.id = a.item_id
 WHERE r.id = ? AND a.reclaimed_at IS NULL
+"""
+_IDLE = """
+SELECT r.blind_id, s.withdrawal FROM rater r JOIN study s ON s.id = r.study_id
+WHERE r.secret_digest = :key AND r.withdrawn_at IS NULL
 """
 _ADD = """
 INSERT INTO rating_event
@@ -104,19 +123,24 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 UNKNOWN = Refusal("unknown", "This link or dialogue is not known. Ask whoever invited you for a new link.")
 _CLOSED = Refusal("closed", "This study is closed. Thank you; your ratings up to now are kept.")
-_MOVED = Refusal("unknown", "This dialogue was given to somebody else meanwhile. Reload the page for the next one.")
+_MOVED = Refusal("moved", "This dialogue was given to somebody else meanwhile. Reload the page for the next one.")
 _CONSENT = Refusal("consent", "Read and accept the consent text before you rate: reload the page.")
 _HELD = Refusal("held", "This dialogue is open in another tab or window. Go on there, or take it over here.")
 
 
-def sheet(database: Database, key: str, token: str = "", holder: str = "", now: str = "") -> Sheet | Welcome | Refusal:
+def sheet(
+    database: Database, key: str, token: str = "", holder: str = "", now: str = ""
+) -> Sheet | Welcome | Idle | Refusal:
     """The dialogue of a token, or without one the first that is not submitted (the first one when all are submitted).
 
-    Before the rater has consented it is the welcome, where the study has a consent text.
+    Before the rater has consented it is the welcome, where the study has a consent text; without any dialogue it says so.
     """
     with database.read() as connection:
         if not token:
             token = connection.execute(text(_FIRST), {"key": key}).scalar() or ""
+            idle = None if token else connection.execute(text(_IDLE), {"key": key}).first()
+            if idle is not None:
+                return Idle(*idle)
         row = _mine(connection, key, token)
         if isinstance(row, Refusal):
             return row
@@ -132,10 +156,10 @@ def _sheet(connection: Connection, row: Row[Any], events: Sequence[Event], submi
     shown = len(turns)
     if row.progressive and row.status == "running":
         shown = next_turn(values, len(turns)) or len(turns)
+    notes, flags = _remarks(connection, row.id)
+    what = (row.blind_id, row.token, row.profile, turns[:shown], len(turns), values, notes, flags)
     texts = (row.guideline, row.guideline_version, row.consent, row.withdrawal)
-    return Sheet(
-        row.token, row.profile, turns[:shown], len(turns), values, place, places, done, submitted, *texts, held
-    )
+    return Sheet(*what, place, places, done, submitted, *texts, held)
 
 
 def consent(database: Database, key: str, now: str) -> Refusal | None:
@@ -215,6 +239,14 @@ def _events(connection: Connection, assignment_id: int) -> list[Event]:
     return [Event(*row) for row in connection.exec_driver_sql(query, (assignment_id, DIMENSION))]
 
 
+def _remarks(connection: Connection, assignment_id: int) -> tuple[dict[int, str], list[int]]:
+    """Notes and flags as they stand on each turn, also on a turn whose value was taken back."""
+    query = "SELECT turn, note, flagged FROM rating_event WHERE assignment_id = ? AND dimension = ? ORDER BY sequence"
+    last = {row[0]: (row[1], row[2]) for row in connection.exec_driver_sql(query, (assignment_id, DIMENSION))}
+    notes = {turn: note for turn, (note, _) in sorted(last.items()) if note}
+    return notes, sorted(turn for turn, (_, flagged) in last.items() if flagged)
+
+
 def _stored(connection: Connection, assignment_id: int, client_id: str) -> Saved | None:
     """The act of this client id if it is stored; refused when it belongs to another dialogue."""
     query = "SELECT assignment_id, turn, sequence FROM rating_event WHERE client_id = ?"
@@ -249,8 +281,17 @@ def _append(connection: Connection, row: Row[Any], act: Act, events: list[Event]
     events.append(Event(act.turn, sequence, act.value))
     active = min(max(0, act.active_ms), ACTIVE_LIMIT_MS)
     what = (row.id, act.turn, DIMENSION, sequence, act.value, act.flagged, act.note, active)
-    connection.exec_driver_sql(_ADD, (*what, row.guideline_version, act.client_id, now))
+    connection.exec_driver_sql(_ADD, (*what, _version(connection, row, act.guideline_version), act.client_id, now))
     return Saved(act.client_id, act.turn, sequence)
+
+
+def _version(connection: Connection, row: Row[Any], seen: str) -> str:
+    """The version of the guideline that the rater saw, where the study has had it; else the one that holds."""
+    if seen in ("", row.guideline_version):
+        return row.guideline_version
+    query = "SELECT 1 FROM guideline WHERE study_id = ? AND version = ?"
+    known = connection.exec_driver_sql(query, (row.study_id, seen)).first()
+    return seen if known else row.guideline_version
 
 
 def _lease(connection: Connection, assignment_id: int, holder: str, now: str, submitted_at: str | None) -> None:

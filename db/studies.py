@@ -78,12 +78,15 @@ def create(
 
 
 def add_rater(connection: Connection, study_id: int, name: str) -> tuple[int, str]:
-    """A new rater of a study; returns id and secret."""
+    """A new rater of a study; returns id and secret. The account of that name is the rater, unless it is one already."""
     secret = new_secret()
-    account = text("SELECT id FROM person WHERE name_key = :key")
-    person_id = connection.execute(account, {"key": name_key(name)}).scalar()
+    account = """
+    SELECT id FROM person p WHERE name_key = :key
+    AND NOT EXISTS (SELECT 1 FROM rater r WHERE r.study_id = :study AND r.person_id = p.id)
+    """
+    person_id = connection.execute(text(account), {"key": name_key(name), "study": study_id}).scalar()
     row = {"study_id": study_id, "name": name, "secret_digest": digest(secret), "person_id": person_id}
-    return insert(connection, "rater", row), secret
+    return insert(connection, "rater", row | {"blind_id": secrets.token_hex(8)}), secret
 
 
 def assign(connection: Connection, rater_id: int, item_id: int, position: int, retest: bool) -> None:
@@ -191,11 +194,15 @@ class Guideline(NamedTuple):
 
 
 def guidelines(database: Database, study_id: int) -> list[Guideline]:
-    """Every version, oldest first."""
+    """Every version, oldest first. Where a text came back later its acts go by their time."""
     query = """
     SELECT g.version, g.text, g.at, (
         SELECT count(*) FROM rating_event e JOIN assignment a ON a.id = e.assignment_id JOIN rater r ON r.id = a.rater_id
-        WHERE r.study_id = g.study_id AND e.guideline_version = g.version)
+        WHERE r.study_id = g.study_id AND e.guideline_version = g.version
+        AND (e.at >= g.at OR NOT EXISTS (
+            SELECT 1 FROM guideline o WHERE o.study_id = g.study_id AND o.version = g.version AND o.id < g.id))
+        AND NOT EXISTS (SELECT 1 FROM guideline l WHERE l.study_id = g.study_id AND l.version = g.version
+            AND l.id > g.id AND l.at <= e.at))
     FROM guideline g WHERE g.study_id = :id ORDER BY g.id
     """
     with database.read() as connection:

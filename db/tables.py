@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -194,10 +194,15 @@ class StudyItemRow(SQLModel, table=True):
 
 
 class RaterRow(SQLModel, table=True):
-    """A rater in a study. Only a digest of the link's secret is kept; `person_id` is the account of the same name, if any."""
+    """A rater in a study. Only a digest of the link's secret is kept; `person_id` is the account of the same name, if any.
+    `blind_id` is what the rater's browser knows the rater by, whatever the link or the account."""
 
     __tablename__: ClassVar[Any] = "rater"
-    __table_args__ = (UniqueConstraint("study_id", "name"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("study_id", "name"),
+        Index("ix_rater_study_person", "study_id", "person_id", unique=True),
+        {"sqlite_autoincrement": True},
+    )
     id: int | None = Field(default=None, primary_key=True)
     study_id: int = Field(foreign_key="study.id", ondelete="CASCADE")
     name: str
@@ -205,6 +210,7 @@ class RaterRow(SQLModel, table=True):
     consented_at: str | None
     withdrawn_at: str | None
     person_id: int | None = Field(default=None, foreign_key="person.id", index=True)
+    blind_id: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class AssignmentRow(SQLModel, table=True):

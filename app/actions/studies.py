@@ -1,17 +1,20 @@
 """Rating studies: look at what a study would be, start it, care for its raters and guideline, freeze and unblind it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 
+from app.actions.import_data import printable
 from app.context import Context
 from app.errors import Refused
 from core.dialogues import Dialogue, Turn, dialogue_of
 from core.study import ANCHORS, Cost, Item, Leak, Plan, cost, leaks, masked, plan
 from core.types import Foreign
 from db import raters, scenarios, studies
+from db.people import name_key
 from db.studies import Study, Terms
 
 GUIDELINE = "\n".join(
@@ -60,9 +63,7 @@ class Draft:
 
 def draft(context: Context, order: Order) -> Draft:
     """Look at an order. Raises Refused when it cannot become a study."""
-    raters = list(dict.fromkeys(name.strip() for name in order.raters if name.strip()))
-    if not raters:
-        raise Refused("Name at least one rater.")
+    raters = rater_names(order.raters)
     dialogues, doubles = _dialogues(context, order)
     if not dialogues:
         raise Refused("There is no multi-turn dialogue in these sets. Choose a set with conversations, or import one.")
@@ -77,6 +78,26 @@ def draft(context: Context, order: Order) -> Draft:
     return Draft(
         dialogues, dict(sorted(models.items())), len({item.profile for item in items}), made, price, found, doubles
     )
+
+
+def rater_names(names: Sequence[str]) -> list[str]:
+    """The names of raters, each once: names that differ only in case or spaces are one. Raises Refused for none or an odd one."""
+    found: dict[str, str] = {}
+    for name in names:
+        shown = " ".join(name.split())
+        if shown:
+            found.setdefault(name_key(shown), _rater_name(shown))
+    if not found:
+        raise Refused("Name at least one rater.")
+    return list(found.values())
+
+
+def _rater_name(name: str) -> str:
+    if len(name) > 80 or not name.isprintable():
+        raise Refused(f"The name of a rater has 1 to 80 printable characters: {printable(name[:40])}")
+    if name_key(name).startswith("former rater"):
+        raise Refused("“former rater” is what somebody is called who left a study. Choose another name.")
+    return name
 
 
 def _dialogues(context: Context, order: Order) -> tuple[dict[str, Dialogue], int]:
@@ -149,25 +170,42 @@ def rewrite(context: Context, study_id: int, guideline: str, who: str = "") -> s
     return f"Guideline {version} holds from now on; ratings before keep the version they were given under."
 
 
-def hand_over(context: Context, study_id: int, giver: str, receiver: str, who: str = "") -> tuple[str, str | None]:
-    """Hand unfinished user profiles to another rater, who may be new; returns a sentence and the path of a new rater's link."""
+def hand_over(
+    context: Context, study_id: int, names: tuple[str, str], confirm: bool, who: str = ""
+) -> tuple[str, str | None]:
+    """Hand unfinished user profiles from one rater to another, who may be new; returns a sentence and the path of a new rater's
+    link. Without `confirm` nothing is changed, and the sentence says what would be."""
     one(context, study_id)
-    name = " ".join(receiver.split())[:200]
-    if not name:
+    if not names[1].strip():
         raise Refused("Name the rater who goes on.")
-    done = raters.hand_over(context.database, study_id, (giver, name), context.now(), who)
-    match done:
+    names = (names[0], rater_names([names[1]])[0])
+    if not confirm:
+        planned = raters.offer(context.database, study_id, names, context.now())
+        if not isinstance(planned, raters.Offer):
+            raise _why_not(planned, names)
+        lost = f"{planned.ratings} ratings of them will no longer count." if planned.ratings else "No rating is lost."
+        return f"{_moved(planned, names, 'go')} {lost}", None
+    done = raters.hand_over(context.database, study_id, names, context.now(), who)
+    if not isinstance(done, raters.HandedOver):
+        raise _why_not(done, names)
+    return _moved(done.moved, names, "went"), done.secret and f"/rate?key={done.secret}"
+
+
+def _moved(moved: raters.Offer, names: tuple[str, str], verb: str) -> str:
+    return f"{moved.profiles} user profiles ({moved.dialogues} dialogues) {verb} from {names[0]} to {names[1]}."
+
+
+def _why_not(reason: raters.Why, names: tuple[str, str]) -> Refused:
+    giver, receiver = names
+    match reason:
         case "not running":
-            raise Refused("Work can be handed over only while a study runs.")
+            return Refused("Work can be handed over only while a study runs.")
         case "no such rater":
-            raise Refused(f"There is no other rater named {giver} in this study.")
+            return Refused(f"There is no other rater named {giver} in this study.")
         case "nothing":
-            raise Refused(
-                f"Nothing of {giver}'s can go to {name}: it is finished, being rated now, or {name} has it already."
+            return Refused(
+                f"Nothing of {giver}'s can go to {receiver}: it is finished, being rated now, or {receiver} has it already."
             )
-        case raters.HandedOver():
-            text = f"{done.profiles} user profiles ({done.dialogues} dialogues) went from {giver} to {name}."
-            return text, done.secret and f"/rate?key={done.secret}"
 
 
 def relink(context: Context, study_id: int, rater: str, who: str = "") -> str:
@@ -185,4 +223,5 @@ def withdraw(context: Context, study_id: int, rater: str) -> str:
     keep = study.terms.withdrawal == "kept"
     if not raters.withdraw(context.database, study_id, rater, keep, context.now()):
         raise Refused(f"There is no rater named {rater} in this study.")
-    return f"{rater} left the study; the ratings were {'kept without a name' if keep else 'deleted'}."
+    changed = "" if keep or study.status == "running" else " The figures of the report change; it is logged."
+    return f"{rater} left the study; the ratings were {'kept without a name' if keep else 'deleted'}.{changed}"

@@ -7,16 +7,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.auth import identify
+from app.auth import identify, may
 from app.context import Context
 from app.guard import session_cookie
 from core.study import ANCHORS
 from db import raters, ratings
-from db.ratings import Act, Refusal, Sheet, Welcome
+from db.ratings import Act, Idle, Refusal, Sheet, Welcome
 from db.studies import digest
 
 Short = Annotated[str, Query(max_length=100)]
-_STATUS = {"unknown": 404, "closed": 409, "held": 423, "invalid": 422, "consent": 428}
+_STATUS = {"unknown": 404, "moved": 410, "closed": 409, "held": 423, "invalid": 422, "consent": 428}
 
 
 class ActBody(BaseModel):
@@ -28,6 +28,7 @@ class ActBody(BaseModel):
     active_ms: int = Field(default=0, ge=0, le=1 << 40)
     flagged: bool = False
     note: str = Field(default="", max_length=100_000)
+    guideline_version: str = Field(default="", max_length=64)
 
 
 class ActsBody(BaseModel):
@@ -107,6 +108,8 @@ def _by_account(context: Context, cookie: str, study_id: int) -> str:
     who = identify(context, cookie, local=False)
     if who is None or who.person is None:
         raise HTTPException(401, "Sign in again to go on; what you rated is kept here meanwhile.")
+    if not may(who, "annotator"):
+        raise HTTPException(403, "A visitor's account rates nothing. Ask an admin for the role of an annotator.")
     return raters.key_of(context.database, study_id, who.person.id) or ""
 
 
@@ -117,6 +120,8 @@ def _sheet(context: Context, key: str, token: str, holder: str) -> JSONResponse:
             return _refused(found)
         case Welcome():
             return JSONResponse({"welcome": found._asdict()})
+        case Idle():
+            return JSONResponse({"idle": found._asdict()})
         case Sheet():
             return JSONResponse(_shown(found))
 

@@ -51,10 +51,16 @@ class GuidelineBody(BaseModel):
 
 
 class RaterBody(BaseModel):
-    """A rater of a study, and who goes on with the work where it is handed over."""
+    """A rater of a study."""
 
     rater: str = Field(max_length=200)
+
+
+class HandOverBody(RaterBody):
+    """Who goes on with a rater's work; without `confirm` only what would happen is told."""
+
     to: str = Field(default="", max_length=200)
+    confirm: bool = False
 
 
 Short = Annotated[str, Query(max_length=200)]
@@ -128,9 +134,9 @@ def _running(routes: APIRouter, context: Context) -> None:
         return {"link": actions.relink(context, study_id, body.rater, who(request))}
 
     @routes.post("/studies/{study_id}/hand-over")
-    def hand_over(study_id: Id, body: RaterBody, request: Request) -> dict[str, str | None]:
-        text, link = actions.hand_over(context, study_id, body.rater, body.to, who(request))
-        return {"text": text, "link": link}
+    def hand_over(study_id: Id, body: HandOverBody, request: Request) -> dict[str, Any]:
+        text, link = actions.hand_over(context, study_id, (body.rater, body.to), body.confirm, who(request))
+        return {"text": text, "link": link, "done": body.confirm}
 
     @routes.post("/studies/{study_id}/withdraw")
     def withdraw(study_id: Id, body: RaterBody) -> dict[str, str]:

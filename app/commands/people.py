@@ -15,7 +15,7 @@ from db.people import ROLES, Person
 
 def add(commands: Any) -> None:
     """Add the commands to the parser's."""
-    noun = commands.add_parser("people", help="accounts: list, add, invite, role, password, unlock, shut out")
+    noun = commands.add_parser("people", help="accounts: list, add, invite, revoke, role, password, unlock, shut out")
     verbs = noun.add_subparsers(required=True, metavar="VERB")
     verbs.add_parser("list", help="every account").set_defaults(run=_list)
     new = verbs.add_parser("add", help="make an account; the password is asked for, or read from standard input")
@@ -26,6 +26,10 @@ def add(commands: Any) -> None:
     invite.add_argument("--role", choices=ROLES, default="annotator")
     invite.add_argument("--name", default="")
     invite.set_defaults(run=_invite)
+    verbs.add_parser("invitations", help="every invitation that waits").set_defaults(run=_invitations)
+    revoke = verbs.add_parser("revoke", help="take an invitation back")
+    revoke.add_argument("invitation", help="its id: `subtext people invitations` lists them")
+    revoke.set_defaults(run=_revoke)
     role = verbs.add_parser("role", help="give an account another role")
     role.add_argument("name")
     role.add_argument("role", choices=ROLES)
@@ -70,7 +74,21 @@ def _add(context: Context, options: argparse.Namespace) -> int:
 def _invite(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
     link = auth.invite(context, options.role, options.name, "the command line")
-    print(f"http://{context.settings.host}:{context.settings.port}{link}")
+    print(context.settings.address(link))
+    return 0
+
+
+def _invitations(context: Context, _options: argparse.Namespace) -> int:
+    prepare(context)
+    for one in people.invitations(context.database, context.now()):
+        print(f"{one.id}\t{one.role}\t{one.name or '-'}\tby {one.invited_by}\tuntil {one.expires_at[:10]}")
+    return 0
+
+
+def _revoke(context: Context, options: argparse.Namespace) -> int:
+    prepare(context)
+    auth.revoke(context, options.invitation)
+    print("The invitation was taken back.")
     return 0
 
 
@@ -88,7 +106,7 @@ def _password(context: Context, options: argparse.Namespace) -> int:
 
 def _unlock(context: Context, options: argparse.Namespace) -> int:
     people.unlock(context.database, _find(context, options.name).id)
-    print(f"{options.name} can try again.")
+    print(f"{options.name} can try again; a browser that failed five times still waits for up to a quarter of an hour.")
     return 0
 
 

@@ -57,6 +57,7 @@ def _caring(verbs: Any) -> None:
         verb.add_argument("rater")
         if name == "hand-over":
             verb.add_argument("to")
+            verb.add_argument("--yes", action="store_true", help="do it; without it, only what would happen is said")
         verb.set_defaults(run=run)
     guideline = verbs.add_parser("guideline", help="give a running study a new guideline")
     guideline.add_argument("study", type=int)
@@ -126,7 +127,7 @@ def _start(context: Context, options: argparse.Namespace) -> int:
 
 
 def _address(context: Context, path: str) -> str:
-    return f"http://{context.settings.host}:{context.settings.port}{path}"
+    return context.settings.address(path)
 
 
 def _list(context: Context, _options: argparse.Namespace) -> int:
@@ -160,8 +161,8 @@ def _withdraw(context: Context, options: argparse.Namespace) -> int:
 
 def _hand_over(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
-    text, link = actions.hand_over(context, options.study, options.rater, options.to)
-    print(text)
+    text, link = actions.hand_over(context, options.study, (options.rater, options.to), options.yes)
+    print(text if options.yes else f"{text}\nNothing was changed yet. With --yes it is done.")
     if link:
         print(_address(context, link))
     return 0

@@ -31,7 +31,9 @@ def test_a_study_without_the_page(folder: Path, capsys: pytest.CaptureFixture[st
     assert started.count("/rate?key=") == 2
     assert "0 of 38 dialogues" in said(capsys, "studies", "list")
     assert "/rate?key=" in said(capsys, "studies", "link", "1", "Ada")
-    assert "went from Ada to Cleo" in said(capsys, "studies", "hand-over", "1", "Ada", "Cleo")
+    assert "Nothing was changed yet" in said(capsys, "studies", "hand-over", "1", "Ada", "Cleo")
+    assert "Cleo" not in said(capsys, "studies", "list")
+    assert "went from Ada to Cleo" in said(capsys, "studies", "hand-over", "1", "Ada", "Cleo", "--yes")
     (folder / "g.txt").write_text("Rate kindly.", "utf-8")
     assert "holds from now on" in said(capsys, "studies", "guideline", "1", str(folder / "g.txt"))
     assert "were deleted" in said(capsys, "studies", "withdraw", "1", "Ben")
@@ -62,6 +64,12 @@ def test_people_without_the_page(
     typing(PASSWORD)
     said(capsys, "people", "add", "Rosa")
     assert "/join?key=" in said(capsys, "people", "invite", "--role", "visitor")
+    (waiting,) = said(capsys, "people", "invitations").splitlines()
+    assert "by the command line" in waiting
+    assert "taken back" in said(capsys, "people", "revoke", waiting.split("\t")[0])
+    assert said(capsys, "people", "invitations") == ""
+    assert main(["people", "revoke", "0123456789abcdef"]) == 1
+    assert "no such invitation" in capsys.readouterr().err
     assert "researcher" in said(capsys, "people", "role", "rosa", "researcher")
     typing(PASSWORD + "2")
     said(capsys, "people", "password", "Rosa")

@@ -8,7 +8,7 @@ from app.context import Context
 from core.dialogues import Dialogue, Turn
 from core.study import Item, check_text, plan
 from db import people, raters, ratings, studies
-from db.ratings import Act, Answer, Refusal, Sheet, Welcome
+from db.ratings import Act, Answer, Idle, Refusal, Sheet, Welcome
 from db.studies import Terms, digest
 
 NOW = "2026-01-05T09:00:00+00:00"
@@ -46,7 +46,9 @@ def rate(context: Context, key: str, how_many: int, value: int = 4) -> None:
 def test_consent_comes_before_the_first_dialogue(context: Context) -> None:
     study_id, keys = start(context, ["Ada"], consent="Kept.")
     welcome = ratings.sheet(context.database, keys["Ada"])
-    assert welcome == Welcome("Kept.", "removed", "Rate.", 6, 18)
+    assert isinstance(welcome, Welcome)
+    assert welcome[1:] == ("Kept.", "removed", "Rate.", 6, 18)
+    assert len(welcome.rater) == 16
     with context.database.read() as connection:
         token = connection.exec_driver_sql("SELECT token FROM assignment ORDER BY position LIMIT 1").scalar_one()
     early = ratings.save(context.database, keys["Ada"], token, "tab", [Act(1, 3, "too-early")], NOW)
@@ -81,7 +83,7 @@ def test_unfinished_profiles_go_whole_to_somebody_new(context: Context) -> None:
     rate(context, keys["Ada"], 4)  # the first models of all three profiles, and the second one of one of them
     done = raters.hand_over(context.database, study_id, ("Ada", "Ben"), LATER, "Zoe")
     assert isinstance(done, raters.HandedOver)
-    assert (done.profiles, done.dialogues) == (2, 4)
+    assert done.moved == (2, 4, 6)
     assert done.secret
     left = studies.rated(context.database, study_id)
     assert len({one.profile_key for one in left}) == 1
@@ -107,7 +109,10 @@ def test_what_was_handed_over_is_refused_to_the_giver(context: Context) -> None:
     late = ratings.save(context.database, keys["Ada"], sheet.token, "tab", [Act(1, 3, "handed-over")], NOW)
     assert isinstance(late, Refusal)
     assert "given to somebody else" in late.text
-    assert isinstance(ratings.sheet(context.database, keys["Ada"]), Refusal)
+    assert late.code == "moved"
+    left = ratings.sheet(context.database, keys["Ada"])
+    assert isinstance(left, Idle)  # nothing is left to do, but she can still leave the study
+    assert raters.withdraw_by_key(context.database, keys["Ada"], NOW) == left.withdrawal == "removed"
 
 
 def test_work_in_somebodys_hands_and_finished_work_stay(context: Context) -> None:
@@ -121,10 +126,10 @@ def test_work_in_somebodys_hands_and_finished_work_stay(context: Context) -> Non
     ratings.hold(context.database, keys["Ada"], sheet.token, "tab", NOW)
     done = raters.hand_over(context.database, study_id, ("Ada", "Cleo"), NOW)
     assert isinstance(done, raters.HandedOver)
-    assert done.profiles == 2  # the third one is open in a tab
+    assert done.moved.profiles == 2  # the third one is open in a tab
     rest = raters.hand_over(context.database, study_id, ("Ada", "Cleo"), LATER)
     assert isinstance(rest, raters.HandedOver)
-    assert (rest.profiles, rest.secret) == (1, None)
+    assert (rest.moved.profiles, rest.secret) == (1, None)
     studies.advance(context.database, study_id, "frozen", NOW)
     assert raters.hand_over(context.database, study_id, ("Ben", "Dora"), NOW) == "not running"
 

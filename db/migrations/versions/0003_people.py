@@ -53,6 +53,12 @@ ALTER TABLE study_item ADD COLUMN check_turn INTEGER;
 ALTER TABLE study_item ADD COLUMN check_level INTEGER;
 ALTER TABLE rater ADD COLUMN person_id INTEGER REFERENCES person (id);
 CREATE INDEX ix_rater_person_id ON rater (person_id);
+CREATE UNIQUE INDEX ix_rater_study_person ON rater (study_id, person_id);
+ALTER TABLE rater ADD COLUMN blind_id VARCHAR NOT NULL DEFAULT '';
+UPDATE rater SET blind_id = lower(hex(randomblob(8)));
+UPDATE rater SET consented_at = (
+    SELECT min(e.at) FROM rating_event e JOIN assignment a ON a.id = e.assignment_id WHERE a.rater_id = rater.id
+) WHERE consented_at IS NULL AND study_id IN (SELECT id FROM study WHERE status = 'running');
 ALTER TABLE assignment ADD COLUMN reclaimed_at VARCHAR;
 ALTER TABLE study_act ADD COLUMN who VARCHAR NOT NULL DEFAULT '';
 """
