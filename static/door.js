@@ -19,11 +19,16 @@
   const call = async (path, key, body) => {
     const answer = await fetch(path, { method: body ? "POST" : "GET", headers: { "content-type": "application/json", "x-invitation-key": key }, body: body && JSON.stringify(body) });
     const data = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(data.error || `The server answered ${answer.status}.`);
+    if (!answer.ok) throw new Error(data.error || data.detail || `The server answered ${answer.status}.`);
     return data;
   };
-  // Only a path of this server: never another site.
-  const next = () => { const wanted = new URLSearchParams(location.search).get("next") || "/"; return /^\/(?![/\\])/.test(wanted) ? wanted : "/"; };
+  // Only an address of this server: browsers read "/\t/other.example" and its like as another site.
+  const next = () => {
+    try {
+      const wanted = new URL(new URLSearchParams(location.search).get("next") || "/", location.origin);
+      return wanted.origin === location.origin ? wanted.pathname + wanted.search + wanted.hash : "/";
+    } catch { return "/"; }
+  };
 
   Subtext.signIn = (element) => Subtext.page(element, "Sign in", async () => {
     form(element, "Sign in", {}, async (name, password) => { await call("/api/session", "", { name, password }); location.href = next(); });

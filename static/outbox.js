@@ -72,6 +72,8 @@ Subtext.outbox = (who, { sent, refused, state }) => {
     waiting: (token) => read().filter((item) => item.token === token).map((item) => item.act),
     discard() { write(ready()); parked.clear(); },
     go() { halted = ""; pump(); },
+    stop() { halted = "consent"; },
+    clear() { if (slot) localStorage.removeItem(slot); },
     pump,
     get size() { return ready().length; },
     get parked() { return read().filter((item) => parked.has(item.token)).length; },

@@ -7,8 +7,13 @@ Subtext.people = (element) => Subtext.page(element, "People", async () => {
   };
   const roleChoice = (roles, chosen, label) => el("select", { "aria-label": label }, roles.map((role) => el("option", { value: role, selected: role === chosen }, `${role} – ${MEANING[role]}`)));
 
+  const drawInvitations = (invitations) => {
+    const revoke = (item) => el("button", { class: "st-button st-quiet", type: "button", onclick: guarded(async () => { await api(`/api/people/invitations/${item.id}/revoke`, {}); drawInvitations((await api("/api/people")).invitations); }) }, "Take back");
+    const rows = invitations.map((item) => el("tr", { "data-invited": item.name }, [item.name || "–", item.role, item.invited_by, item.expires_at.slice(0, 10), revoke(item)].map((cell) => el("td", {}, cell))));
+    fill(find("st-invitations"), rows.length ? el("div", { class: "st-scroll" }, el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, ["For", "Role", "Invited by", "Until", "Actions"].map((text) => el("th", {}, text)))), el("tbody", {}, rows))) : el("p", { class: "st-dim" }, "None waits."));
+  };
   const draw = async () => {
-    const { people, roles } = await api("/api/people");
+    const { people, roles, invitations } = await api("/api/people");
     const outcome = el("div", { role: "status" });
     const name = el("input", { id: "st-person", maxlength: 80, required: true });
     const password = el("input", { id: "st-new-password", type: "password", autocomplete: "new-password", minlength: 10, maxlength: 200 });
@@ -17,6 +22,7 @@ Subtext.people = (element) => Subtext.page(element, "People", async () => {
       fill(find("st-add"), el("p", {}, "There are no accounts: whoever uses this machine may do everything. Once there is an admin, everybody has to sign in."),
         el("form", { class: "st-form", onsubmit: guarded(async (event) => { event.preventDefault(); await api("/api/people", { name: name.value, password: password.value, role: "admin" }); location.href = "/sign-in?next=/people"; }) },
           el("label", {}, "Your name", name), el("label", {}, "Password", password), el("button", { class: "st-button st-primary", id: "st-first" }, "Make the admin account")));
+      drawInvitations(invitations);
       return fill(find("st-people"), el("p", { class: "st-dim" }, "None."));
     }
     find("st-add-title").textContent = "Let somebody in";
@@ -25,8 +31,10 @@ Subtext.people = (element) => Subtext.page(element, "People", async () => {
       event.preventDefault();
       const { link } = await api("/api/people/invitations", { name: name.value, role: role.value });
       fill(outcome, el("p", { class: "st-note" }, `Send this link to ${name.value}. It makes one account, within seven days, and is shown only now.`), el("code", { class: "st-link", id: "st-invitation" }, new URL(link, location.href).href));
+      drawInvitations((await api("/api/people")).invitations);
     }) }, el("label", {}, "For", name), el("label", {}, "Role", role), el("button", { class: "st-button st-primary", id: "st-invite" }, "Make an invitation link")), outcome);
 
+    drawInvitations(invitations);
     const act = (person, text, body) => el("button", { class: "st-button st-quiet", type: "button", onclick: guarded(async () => { await api(`/api/people/${person.id}`, body); await draw(); }) }, text);
     fill(find("st-people"), el("div", { class: "st-scroll" }, el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, ["Name", "Role", "Since", "Actions"].map((text) => el("th", {}, text)))),
       el("tbody", {}, people.map((person) => {

@@ -59,16 +59,23 @@ Subtext.studies = (element) => Subtext.page(element, "Studies", async () => {
   const raterTable = (study, data) => {
     const handOver = (rater) => el("button", { class: "st-button st-quiet", type: "button", onclick: () => {
       const to = el("input", { maxlength: 80, "aria-label": "Who goes on", placeholder: "a rater of this study, or somebody new" });
-      const dialog = Subtext.dialog(`Hand over what ${rater.name} has not finished`, el("p", {}, "Whole user profiles move, so that the study stays crossed: what was rated of them so far no longer counts."), to,
-        el("button", { class: "st-button st-primary", type: "button", onclick: guarded(async () => {
-          const done = await api(`/api/studies/${study.id}/hand-over`, { rater: rater.name, to: to.value });
+      const ask = (confirm) => api(`/api/studies/${study.id}/hand-over`, { rater: rater.name, to: to.value, confirm });
+      const planned = el("div", { role: "status" });
+      const look = el("button", { class: "st-button st-primary", type: "button", onclick: guarded(async () => {
+        const { text } = await ask(false);
+        to.disabled = true;
+        look.remove();
+        fill(planned, el("p", { class: "st-warning" }, text), el("button", { class: "st-button st-primary", type: "button", onclick: guarded(async () => {
+          const done = await ask(true);
           dialog.close();
           await draw(study.id);
           if (done.link) linkShown(`The link of ${to.value}`, "It is shown only now.", done.link); else Subtext.toast(done.text);
         }) }, "Hand over"));
+      }) }, "Look at it");
+      const dialog = Subtext.dialog(`Hand over what ${rater.name} has not finished`, el("p", {}, "Whole user profiles move, so that the study stays crossed: what was rated of them so far no longer counts."), to, look, planned);
     } }, "Hand over…");
     const relink = (rater) => el("button", { class: "st-button st-quiet", type: "button", onclick: guarded(async () => linkShown(`A new link for ${rater.name}`, "The old link no longer works. This one is shown only now.", (await api(`/api/studies/${study.id}/link`, { rater: rater.name })).link)) }, "New link");
-    const keeps = data.study.withdrawal === "kept" ? "The ratings stay without name and notes, as the consent said." : "All ratings of this rater are deleted, as the consent said.";
+    const keeps = data.study.withdrawal === "kept" ? "The ratings stay without name and notes, as the consent said." : `All ratings of this rater are deleted, as the consent said.${study.status === "running" ? "" : " The figures of the report change with them; it is logged."}`;
     return el("details", { class: "st-part" }, el("summary", {}, `Raters (${data.raters.length})`), el("div", { class: "st-scroll" }, el("table", { class: "st-table" },
       el("thead", {}, el("tr", {}, ["Rater", "Done", "Last seen", "Consent", "Actions"].map((text) => el("th", {}, text)))),
       el("tbody", {}, data.raters.map((rater) => el("tr", { "data-rater": rater.name }, el("td", {}, rater.name, rater.account ? el("span", { class: "st-tag" }, "account") : null), el("td", { class: "st-number" }, `${rater.done} of ${rater.dialogues}`), el("td", {}, rater.last_at ? ago(rater.last_at) : "–"), el("td", {}, rater.consented ? "given" : "–"),
@@ -88,7 +95,7 @@ Subtext.studies = (element) => Subtext.page(element, "Studies", async () => {
     const formats = el("select", { "aria-label": "Export", onchange: () => { if (formats.value) location.href = `/api/studies/${study.id}/export?format=${formats.value}`; formats.value = ""; } },
       el("option", { value: "" }, "Export…"), Object.entries(all.formats).map(([name, label]) => el("option", { value: name }, label)));
     fill(box, el("div", { class: "st-actions" },
-      study.status === "running" ? confirmed(study, "Freeze", "freeze", "No rating can be given, changed or undone after this. It is logged and cannot be taken back.") : null,
+      study.status === "running" ? confirmed(study, "Freeze", "freeze", "No rating can be given, changed or undone after this; only a rater who leaves still takes the own ratings along, and that changes the figures. It is logged and cannot be taken back.") : null,
       study.status === "frozen" ? confirmed(study, "Unblind", "unblind", "The report and the export will name the models. It is logged and cannot be taken back.") : null, formats),
       study.status === "unblinded" ? null : el("p", { class: "st-dim" }, "Models go by letters until the study is frozen and unblinded."),
       raterTable(study, data), guidelinePart(study, data),
