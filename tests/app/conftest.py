@@ -9,6 +9,9 @@ from app.executor import Attempt, LocalExecutor
 from app.settings import Settings
 from db import jobs
 from tests.app.odd_bench import Bench
+from tests.app.peopled import clock, peopled, stocked
+
+__all__ = ["clock", "peopled", "stocked"]
 
 
 @pytest.fixture

@@ -197,3 +197,54 @@ def test_names_of_models_in_the_texts_are_masked(client: TestClient) -> None:
     key = keys(client, **asked)["Ada"]
     assert sheet(client, key)["profile"] == "A beekeeper who used [name]."
     assert sheet(client, key)["turns"] == [["Who are you?", "I am [name], not [name]."]]
+
+
+def test_handing_over_is_shown_before_it_is_done(client: TestClient) -> None:
+    key = keys(client, raters=["Ada"], overlap=1)["Ada"]
+    send(client, key, sheet(client, key)["token"], act(1, 3), holder="")
+    asked = {"rater": "Ada", "to": " ben   Bee "}
+    shown = client.post("/api/studies/1/hand-over", json=asked).json()
+    assert shown == {
+        "text": "6 user profiles (18 dialogues) go from Ada to ben Bee. 1 ratings of them will no longer count.",
+        "link": None,
+        "done": False,
+    }
+    assert [one["name"] for one in client.get("/api/studies/1/report").json()["raters"]] == ["Ada"]
+    done = client.post("/api/studies/1/hand-over", json=asked | {"confirm": True}).json()
+    assert done["done"]
+    assert done["link"].startswith("/rate?key=")
+    again = client.post("/api/studies/1/hand-over", json={"rater": "Ben Bee", "to": "BEN BEE", "confirm": True})
+    assert again.status_code == 400  # the same person
+    idle = sheet(client, key)["idle"]
+    assert idle["withdrawal"] == "removed"
+    moved = send(client, key, "x", act(1, 3))
+    assert moved.status_code == 404
+    headers = {"x-rater-key": key}
+    assert client.post("/api/rate/withdraw", json={"confirm": "yes"}, headers=headers).status_code == 200
+    assert sheet(client, key)["code"] == "unknown"
+
+
+def test_what_was_handed_over_is_gone_for_the_giver(client: TestClient) -> None:
+    key = keys(client, raters=["Ada"], overlap=1)["Ada"]
+    token = sheet(client, key)["token"]
+    client.post("/api/studies/1/hand-over", json={"rater": "Ada", "to": "Ben", "confirm": True})
+    gone = send(client, key, token, act(1, 3))
+    assert (gone.status_code, gone.json()["code"]) == (410, "moved")
+
+
+def test_names_of_raters_are_taken_once(client: TestClient) -> None:
+    assert set(keys(client, raters=["Ada  Bee", "ada bee", " Ben "])) == {"Ada Bee", "Ben"}
+    for name, sentence in (("Former  Rater 7", "Choose another name"), ("x" * 81, "1 to 80"), ("a\u202eb", "1 to 80")):
+        for path, body in (
+            ("/api/studies/draft", order(raters=["Ada", name])),
+            ("/api/studies/1/hand-over", {"rater": "Ben", "to": name}),
+        ):
+            answer = client.post(path, json=body)
+            assert (answer.status_code, sentence in answer.json()["error"]) == (400, True), answer.text
+
+
+def test_a_withdrawal_after_the_freeze_is_told(client: TestClient) -> None:
+    keys(client)
+    client.post("/api/studies/1/freeze")
+    text = client.post("/api/studies/1/withdraw", json={"rater": "ada"}).json()["text"]
+    assert text.endswith("The figures of the report change; it is logged.")

@@ -1,18 +1,25 @@
 """Consent, attention checks, handing work over, new links, guideline versions: what a study goes through with its raters."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import IntegrityError
 
 from app.context import Context
 from core.dialogues import Dialogue, Turn
 from core.study import Item, check_text, plan
 from db import people, raters, ratings, studies
+from db.engine import Database
+from db.migrate import migrate
 from db.ratings import Act, Answer, Idle, Refusal, Sheet, Welcome
 from db.studies import Terms, digest
 
 NOW = "2026-01-05T09:00:00+00:00"
 LATER = (datetime.fromisoformat(NOW) + timedelta(minutes=5)).isoformat()
+END = (datetime.fromisoformat(NOW) + timedelta(minutes=10)).isoformat()
 PROFILES, MODELS = ("baker", "nurse", "pilot"), ("one", "two")
 
 
@@ -194,3 +201,138 @@ def test_a_rater_with_an_account_is_that_person(context: Context) -> None:
         (study_id, 6)
     ]
     assert raters.key_of(context.database, study_id, person.id + 1) is None
+
+
+def test_an_offer_says_what_would_stop_counting_and_changes_nothing(context: Context) -> None:
+    study_id, keys = start(context, ["Ada"], checks=2)
+    rate(context, keys["Ada"], 5)
+    before = studies.rated(context.database, study_id)
+    planned = raters.offer(context.database, study_id, ("ada", "Ben"), LATER)
+    assert isinstance(planned, raters.Offer)
+    assert studies.rated(context.database, study_id) == before
+    done = raters.hand_over(context.database, study_id, ("ada", "Ben"), LATER)
+    assert isinstance(done, raters.HandedOver)
+    assert done.moved == planned
+    after = studies.rated(context.database, study_id)
+    assert len(before) - len(after) == planned.ratings > 0
+    assert [one for one in after if one.check] == [one for one in before if one.check]  # finished checks stay
+    assert (
+        "“Ada” to “Ben”" in studies.acts(context.database, study_id)[-1].what
+    )  # the stored name: a withdrawal finds it
+
+
+def test_who_left_gives_but_takes_nothing_and_has_no_link(context: Context) -> None:
+    study_id, _ = start(context, ["Ada", "Ben"])
+    assert raters.withdraw(context.database, study_id, "Ada", False, NOW)
+    former = next(one.name for one in raters.raters(context.database, study_id) if one.name.startswith("former"))
+    assert raters.relink(context.database, study_id, former, NOW) is None
+    assert not raters.withdraw(context.database, study_id, former, False, NOW)
+    with context.database.read() as connection:
+        known = connection.exec_driver_sql("SELECT count(*) FROM rater").scalar_one()
+    assert isinstance(raters.offer(context.database, study_id, (former, "Ben"), NOW), raters.Offer)
+    assert known == 2
+
+
+def test_a_withdrawal_after_the_freeze_says_that_figures_change(context: Context) -> None:
+    study_id, keys = start(context, ["Ada"])
+    rate(context, keys["Ada"], 1)
+    studies.advance(context.database, study_id, "frozen", NOW)
+    studies.advance(context.database, study_id, "unblinded", NOW)
+    assert raters.withdraw_by_key(context.database, keys["Ada"], NOW) == "removed"
+    assert "figures of the unblinded study changed" in studies.acts(context.database, study_id)[-1].what
+
+
+def test_one_account_is_one_rater(context: Context) -> None:
+    person = people.add(context.database, "Ada", "hash", "annotator", NOW)
+    assert person
+    study_id, _ = start(context, ["ada", "Ben"])
+    with context.database.write() as connection:
+        other, _ = studies.add_rater(connection, study_id, " ADA ")
+        assert connection.exec_driver_sql("SELECT person_id FROM rater WHERE id = ?", (other,)).scalar() is None
+        with pytest.raises(IntegrityError):
+            connection.exec_driver_sql("UPDATE rater SET person_id = ? WHERE id = ?", (person.id, other))
+
+
+def test_an_account_made_later_is_the_rater_of_a_running_study(context: Context) -> None:
+    study_id, keys = start(context, ["Ada", "Ben"])
+    person = people.add(context.database, "ada", "hash", "annotator", NOW)
+    assert person
+    assert raters.key_of(context.database, study_id, person.id) == keys["Ada"]
+    studies.advance(context.database, study_id, "frozen", NOW)
+    late = people.add(context.database, "Ben", "hash", "annotator", NOW)
+    assert late
+    assert raters.key_of(context.database, study_id, late.id) is None
+
+
+def test_the_browser_knows_a_rater_by_the_same_name_under_every_link(context: Context) -> None:
+    study_id, keys = start(context, ["Ada", "Ben"], overlap=2, consent="Kept.")
+    names = [ratings.sheet(context.database, key) for key in keys.values()]
+    secret = raters.relink(context.database, study_id, "Ada", NOW)
+    assert secret
+    ratings.consent(context.database, digest(secret), NOW)
+    sheet = ratings.sheet(context.database, digest(secret))
+    assert isinstance(sheet, Sheet)
+    shown = [one.rater for one in names if isinstance(one, Welcome)]
+    assert shown[0] == sheet.rater != shown[1]
+
+
+def test_an_act_keeps_the_guideline_that_was_seen(context: Context) -> None:
+    study_id, keys = start(context, ["Ada"])
+    sheet = ratings.sheet(context.database, keys["Ada"])
+    assert isinstance(sheet, Sheet)
+    old = sheet.guideline_version
+    studies.rewrite(context.database, study_id, "Rate more kindly.", LATER)
+    studies.rewrite(context.database, study_id, "Rate.", END)  # the first text again
+    new = studies.guidelines(context.database, study_id)[1].version
+    seen = [(1, new, LATER), (2, "forged", LATER), (3, old, END)]
+    for turn, version, at in seen:
+        act = Act(turn, 3, f"client-{turn}", guideline_version=version)
+        assert isinstance(ratings.save(context.database, keys["Ada"], sheet.token, "tab", [act], at), Answer)
+    assert [one.guideline_version for one in studies.rated(context.database, study_id)] == [new, old, old]
+    assert [one.acts for one in studies.guidelines(context.database, study_id)] == [1, 1, 1]
+
+
+def test_notes_and_flags_come_back_also_of_a_value_taken_back(context: Context) -> None:
+    _, keys = start(context, ["Ada"])
+    sheet = ratings.sheet(context.database, keys["Ada"])
+    assert isinstance(sheet, Sheet)
+    acts = [
+        Act(1, 3, "client-01", note="first"), Act(1, 4, "client-02", flagged=True, note="second"), Act(1, None, "client-03", 0, True, "second"),
+        Act(1, 5, "client-04", 0, False, "second"), Act(2, 3, "client-05", 0, True), Act(2, None, "client-06", 0, True),
+    ]  # fmt: skip
+    ratings.save(context.database, keys["Ada"], sheet.token, "tab", acts, NOW)
+    again = ratings.sheet(context.database, keys["Ada"])
+    assert isinstance(again, Sheet)
+    assert (again.notes, again.flags, again.values) == ({1: "second"}, [2], {1: 5})
+
+
+def test_ratings_from_before_there_was_consent_are_a_consent(tmp_path: Path) -> None:
+    database = Database(tmp_path / "old.db")
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__code__.co_filename).parent / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for number, status in ((1, "running"), (2, "frozen")):
+            connection.exec_driver_sql(
+                "INSERT INTO study VALUES (?, ?, ?, 'g', 'v', 'Kept.', 1, 1, 0, 1, ?)",
+                (number, f"s{number}", status, NOW),
+            )
+            item = "INSERT INTO study_item VALUES (?, ?, 'k', 'm', 'p', 'p', '[[\"q\", \"a\"]]')"
+            connection.exec_driver_sql(item, (number, number))
+            for who in (0, 1):
+                rater = 2 * number + who
+                row = (rater, number, f"r{who}", f"digest {rater}")
+                connection.exec_driver_sql("INSERT INTO rater VALUES (?, ?, ?, ?, NULL, NULL)", row)
+                row = (rater, rater, number, f"token {rater}")
+                connection.exec_driver_sql("INSERT INTO assignment VALUES (?, ?, ?, 0, 0, ?, '', '', NULL)", row)
+            for event, at in ((1, LATER), (2, NOW)):
+                row = (2 * number, event, f"client {number} {event}", at)
+                insert = "INSERT INTO rating_event VALUES (NULL, ?, 1, 'alignment', ?, 3, 0, '', 0, 'v', ?, ?)"
+                connection.exec_driver_sql(insert, row)
+    migrate(database)
+    with database.read() as connection:
+        found = connection.exec_driver_sql("SELECT consented_at, blind_id FROM rater ORDER BY id").all()
+    assert [row[0] for row in found] == [NOW, None, None, None]
+    assert len({row[1] for row in found}) == 4
+    database.close()
