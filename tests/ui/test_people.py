@@ -56,7 +56,12 @@ def test_from_the_first_account_to_an_invited_rater(browser: Browser, own: Serve
     watched = watch(admin, own.base)
     admin.fill("#st-person", "Anne")
     admin.click("#st-invite")
+    expect(admin.locator("#st-invitations [data-invited=Anne]")).to_contain_text("annotator")
     join(anne, admin.locator("#st-invitation").inner_text())
+    admin.fill("#st-person", "Eve")
+    admin.click("#st-invite")
+    admin.locator("#st-invitations [data-invited=Eve]").get_by_role("button", name="Take back").click()
+    expect(admin.locator("#st-invitations")).to_have_text("None waits.")
     expect(anne.locator("nav a:visible")).to_have_count(1)
     start_study(admin, "By account", "Anne")
     anne.reload()
@@ -78,4 +83,11 @@ def test_from_the_first_account_to_an_invited_rater(browser: Browser, own: Serve
     anne.wait_for_url("**/sign-in")
     anne.wait_for_selector("[data-ready]")
     assert Axe().run(anne).violations_count == 0
+    # Browsers leave tabs out of addresses: this one is //evil.example, another site.
+    anne.goto("/sign-in?next=%2F%09%2Fevil.example%2F")
+    anne.fill("#st-name", "Anne")
+    anne.fill("#st-password", "another long password")
+    anne.click("#st-enter")
+    expect(anne.locator("h1")).to_have_text("Welcome, Anne")
+    assert anne.url == f"{own.base}/"
     assert watched == []
