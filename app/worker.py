@@ -15,6 +15,8 @@ from app import gpu
 from app.context import Context
 from app.executor import Attempt, Command, Executor, LocalExecutor, job_command
 from app.processes import alive, myself, named
+from app.ray_executor import ByHandle, RayExecutor, RayJobs
+from app.settings import Settings
 from core.jobs import vanished
 from core.specs import KINDS, resumable
 from db import jobs
@@ -43,7 +45,8 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = str(myself())
-        self._context, self._executor, self._command, self._clock = context, executor or LocalExecutor(), command, clock
+        self._context, self._command, self._clock = context, command, clock
+        self._executor = executor or executor_of(context.settings)
         self._watched: dict[str, _Watched] = {}
         self._unborn: dict[tuple[int, int], float] = {}
         settings = context.settings
@@ -121,11 +124,13 @@ class Worker:
     def _end(self, handle: str, job: Job, asked: float) -> None:
         """Ask a process that shall not run to end; after the grace time end all of the job's.
 
-        It shall not run when its job is cancelled, and when its row has an end already and it does not leave.
+        It shall not run when its job is cancelled. One whose row has an end is just leaving: it is not asked, but not waited
+        for longer than that either.
         """
         now, grace = self._clock(), self._context.settings.job_grace
         if not asked:
-            self._executor.ask(handle)
+            if job.status == "cancelling":
+                self._executor.ask(handle)
             self._watched[handle] = _Watched(job, now)
         elif now - asked > grace:
             left = self._executor.stop(handle, self._attempt(job))
@@ -148,7 +153,7 @@ class Worker:
         try:
             handle = self._executor.start(command, attempt)
         except OSError as error:
-            why = f"The job could not be started in {attempt.folder}: {(error.strerror or str(error)).lower()}."
+            why = f"The job could not be started in {attempt.folder}: {error.strerror.lower() if error.strerror else error}."
             jobs.finish(
                 database, job.id, job.attempt, End("failed", f"{why} Then resume or retry."), self._context.now()
             )
@@ -156,6 +161,12 @@ class Worker:
         self._watched[handle] = _Watched(job._replace(handle=handle))
         jobs.begin(database, job.id, job.attempt, handle)
         _tell(f"Job {job.id} ({job.kind}), attempt {job.attempt}, runs as {handle.partition(':')[0]}.")
+
+
+def executor_of(settings: Settings) -> ByHandle:
+    """Where jobs run: on the cluster of the settings, else here; a job that runs already stays where its handle says."""
+    head = settings.ray_address.rstrip("/")
+    return ByHandle(LocalExecutor(), RayExecutor(RayJobs(head), settings.job_grace) if head else None)
 
 
 def _lives(worker: str) -> bool:

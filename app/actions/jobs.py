@@ -5,6 +5,7 @@ from typing import Any
 from app.context import Context
 from app.errors import Refused
 from app.executor import Command, job_command
+from app.processes import named
 from core.jobs import ENDED
 from core.specs import KINDS, Spec, lane, read_spec, resumable
 from db import jobs
@@ -88,13 +89,13 @@ def view(context: Context, job: Job, brief: bool = False) -> dict[str, Any]:
         "retry": job.status in ENDED,
         "resume": job.status in ("failed", "cancelled") and resumable(job.kind),
     }
-    process = int(job.handle.partition(":")[0]) if job.handle and job.status in ("running", "cancelling") else None
+    here = named(job.handle) if job.status in ("running", "cancelling") else None
     if brief:
         del shown["result"]
     return shown | {
         "command": command(context, job).line(),
         "eta_seconds": eta,
         "can": can,
-        "pid": process,
+        "pid": here.pid if here else None,
         "now": context.now(),
     }
