@@ -111,8 +111,11 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
 def log_piece(folder: Path, offset: int) -> Piece:
     """At most 64 KiB of the log from a byte; a negative offset means its end. A log that shrank is read from its start."""
     file = _log(folder)
-    if isinstance(file, str):
-        return Piece(0, 0, 0, "", file)
+    return Piece(0, 0, 0, "", file) if isinstance(file, str) else piece(file, offset)
+
+
+def piece(file: BinaryIO, offset: int) -> Piece:
+    """The same of any file, which is closed."""
     with file:
         size = os.fstat(file.fileno()).st_size
         start = max(0, size - CHUNK) if offset < 0 else (0 if offset > size else offset)

@@ -22,6 +22,7 @@ from app.api import data as data_routes
 from app.api import jobs as job_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
+from app.api import servers as server_routes
 from app.api import settings as settings_routes
 from app.api import studies as study_routes
 from app.api import trees as tree_routes
@@ -53,6 +54,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(rate_routes.router(context))
     app.include_router(people_routes.router(context))
     app.include_router(settings_routes.router(context))
+    app.include_router(server_routes.router(context))
     app.include_router(job_routes.router(context))
     app.include_router(build_routes.router(context))
 

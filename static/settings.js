@@ -40,5 +40,5 @@ Subtext.settings = (element) => Subtext.page(element, "Settings", async () => {
         await draw();
       }) }, "Forget them"));
   };
-  await draw();
+  await Promise.all([draw(), Subtext.servers(find("st-servers"), find("st-new-server"))]);
 });

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from app import gpu
 from app.engines import machine
 from app.engines.serverspec import GIB, ServerSpec, command, environment, gpu_number, prepared, weights
 from app.errors import Refused
@@ -144,8 +145,8 @@ def _one_at_a_time(folder: Path) -> Generator[None]:
 
 
 def _check_port(port: int, folder: Path) -> None:
-    ours = next((one for one in adopt(folder) if one.port == port), None)
-    if ours:
+    ours = next((one for one in known(folder) if one.port == port), None)
+    if ours and (_leader(ours) or _members(ours)):
         raise Refused(f"Port {port} belongs to the server {ours.name!r} (process {ours.pid}). Stop it first.")
     if not machine.port_is_free(port):
         owner = machine.port_owner(port)
@@ -234,16 +235,21 @@ def _kept(running: Running) -> Running | None:
     return kept if same else None
 
 
+def known(folder: Path) -> list[Running]:
+    """Every server with a state file in a folder, by port; also those that have ended and were not stopped since."""
+    found = (load(file) for file in folder.glob("server-*.json"))
+    return sorted((one for one in found if one), key=lambda one: one.port)
+
+
 def adopt(folder: Path) -> list[Running]:
     """The servers in a folder that still have processes, by port. Removes the files of those that have none."""
     found: list[Running] = []
-    for file in sorted(folder.glob("server-*.json")):
-        running = load(file)
-        if running and (_leader(running) or _members(running)):
+    for running in known(folder):
+        if _leader(running) or _members(running):
             found.append(running)
-        elif running:
-            file.unlink(missing_ok=True)
-    return sorted(found, key=lambda one: one.port)
+        else:
+            running.file.unlink(missing_ok=True)
+    return found
 
 
 def _leader(running: Running) -> machine.Process | None:
@@ -351,7 +357,7 @@ def stop(running: Running, grace: float = 15.0) -> Stopped:
     if _kept(running):
         running.file.unlink(missing_ok=True)
     after = machine.memory(_members(running))
-    return Stopped(len(before), not ended, used, after, gpu_before, _gpu_used(running))
+    return Stopped(len(before), not ended, used, after, gpu_before, _gpu_left(running, before))
 
 
 def _signal(running: Running, number: signal.Signals, seconds: float) -> bool:
@@ -377,3 +383,14 @@ def _gpu_used(running: Running) -> int | None:
     kind, _, number = running.device.partition(":")
     found = (machine.gpus() or {}).get(int(number)) if kind == "cuda" else None
     return found.used if found else None
+
+
+def _gpu_left(running: Running, ended: list[int], seconds: float = 15.0) -> int | None:
+    """What is in use once the driver has cleared up behind ended processes: nothing held by them, and it does not fall more."""
+    used, until = _gpu_used(running), time.monotonic() + seconds
+    while ended and used is not None and time.monotonic() < until:
+        time.sleep(0.5)
+        before, used = used, _gpu_used(running)
+        if used is None or (used >= before and not gpu.held(ended)):
+            break
+    return used

@@ -3,6 +3,7 @@
 The command shown is the command run: both come from `command` and `environment`. Starts nothing.
 """
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 from app.engines import machine
 from app.errors import Refused
@@ -20,6 +22,9 @@ BESIDE = Path(__file__).parents[2] / ".venv-vllm" / "bin" / "python"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
 HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 DEVICE = re.compile(r"cpu|cuda:[0-9]{1,2}")
+CONFIG = 1 << 20
+LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length")
+"""What the configurations of checkpoints call the number of positions."""
 SWITCHES = frozenset(
     {
         "--enable-prefix-caching",
@@ -141,7 +146,38 @@ def weights(spec: ServerSpec) -> int:
 def prepared(spec: ServerSpec) -> ServerSpec:
     """The same with everything decided: a port, the interpreter, the model's full path. Raises Refused without vLLM."""
     model = str(Path(spec.model).resolve()) if Path(spec.model).is_dir() else spec.model
+    _check_length(spec)
     return replace(spec, model=model, port=spec.port or machine.free_port(), python=interpreter(spec.python))
+
+
+def _check_length(spec: ServerSpec) -> None:
+    """Raises Refused for more tokens than the folder's config.json allows; what a scaled position reaches is vLLM's to say."""
+    limit = longest(Path(spec.model)) if Path(spec.model).is_dir() else None
+    _check(
+        limit is None or spec.max_model_len <= limit,
+        f"The model in {spec.model[:300]} reads at most {limit} tokens (its config.json), not {spec.max_model_len}. "
+        "Give the server a smaller length",
+    )
+
+
+def longest(folder: Path) -> int | None:
+    """Tokens that a checkpoint was made for; None where its config.json does not tell, or scales its positions."""
+    try:
+        with (folder / "config.json").open("rb") as file:
+            read: Any = json.loads(file.read(CONFIG))
+    except (OSError, ValueError, RecursionError):
+        return None
+    whole = _object(read)
+    parts = [whole, _object(whole.get("text_config"))]
+    scaled = [part.get(key) for part in parts for key in ("rope_scaling", "rope_parameters")]
+    if any("factor" in str(one)[:10_000] for one in scaled if one):
+        return None
+    told = [part.get(key) for part in parts for key in LENGTHS]
+    return min((one for one in told if isinstance(one, int) and not isinstance(one, bool) and one > 0), default=None)
+
+
+def _object(read: Any) -> dict[str, Any]:
+    return cast(dict[str, Any], read) if isinstance(read, dict) else {}
 
 
 def interpreter(asked: str = "", beside: Path = BESIDE) -> str:

@@ -1,4 +1,4 @@
-"""Settings: what fills each role, whether its key is there, a try of each; how to change it. Changes nothing itself."""
+"""Settings: what fills each role, a try of each, how to change it; model servers of our own, started and stopped here."""
 
 from app.page import draw
 from app.views.shell import shell
@@ -12,6 +12,12 @@ BODY = """
 <section class="st-card" aria-labelledby="st-kept-title">
   <h2 id="st-kept-title">Kept replies</h2>
   <div id="st-kept"></div>
+</section>
+<section class="st-card" aria-labelledby="st-servers-title">
+  <h2 id="st-servers-title">Model servers</h2>
+  <p class="st-dim">vLLM on this machine. A server goes on when this page or Subtext ends, and is found again here.</p>
+  <div id="st-servers"></div>
+  <div id="st-new-server"></div>
 </section>
 <section class="st-card" aria-labelledby="st-change-title">
   <h2 id="st-change-title">How to change a model</h2>
@@ -29,4 +35,4 @@ export SUBTEXT_JUDGE_STRUCTURED=1</pre>
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    draw(shell("/settings", BODY), ("settings",), "settings")
+    draw(shell("/settings", BODY), ("servers", "settings"), "settings")
