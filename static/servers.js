@@ -62,7 +62,7 @@ Subtext.servers = async (box, below) => {
     if (now !== card.drawn) {
       card.drawn = now;
       const focused = card.head.contains(document.activeElement);
-      fill(card.head, el("div", { class: "st-job-head" }, el("h3", {}, server.name), el("span", { class: "st-tag st-status", "data-status": STATUS[server.state] }, `${MARKS[server.state]} ${server.state}`),
+      fill(card.head, el("div", { class: "st-job-head" }, el("h3", { class: "st-server-name" }, server.name), el("span", { class: "st-tag st-status", "data-status": STATUS[server.state] }, `${MARKS[server.state]} ${server.state}`),
         el("div", { class: "st-actions" }, el("button", { class: "st-button st-danger", type: "button", "data-stop": server.port, "aria-label": `Stop ${server.name} on port ${server.port}`, onclick: () => stop(server) }, "Stop…"))),
         el("p", { class: "st-dim" }, `${server.device} · process ${server.pid} · `, el("code", {}, server.url)),
         server.state === "ended" ? el("p", { class: "st-warning", role: "alert", "data-said": "server" }, server.text, server.left ? ` It left ${server.left === 1 ? "a process" : `${server.left} processes`} behind: stop it to free the memory.` : "") : el("p", { class: "st-dim", "data-said": "server" }, server.text));

@@ -159,6 +159,36 @@ def test_what_was_freed_is_a_sentence(served: Context, model: Model) -> None:
     )
 
 
+def test_a_stop_waits_until_the_driver_shows_the_memory_free(
+    served: Context, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in for nvidia-smi frees 1000 MiB with every look once the server's leader is gone, and holds on for two looks."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.write_text(f"""#!{sys.executable}
+import pathlib, sys
+here = pathlib.Path({str(tmp_path)!r})
+pid, looks = (here / "pid.txt"), (here / "looks.txt")
+number = pid.read_text() if pid.exists() else ""
+state = pathlib.Path("/proc", number, "stat")
+gone = number and (not state.exists() or state.read_text().split(") ")[1][0] == "Z")
+if "--query-compute-apps=pid,used_memory" in sys.argv:
+    print(f"{{number}}, 1000" if number and len(looks.read_text()) < 4 else "")
+else:
+    if gone:
+        with looks.open("a") as file:
+            file.write("x")
+    used = max(600, 4600 - 1000 * (len(looks.read_text()) if looks.exists() else 0)) if number else 600
+    print(f"0, 81920, {{used}}, {{81920 - used}}")
+""")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    running = actions.start(served, ServerSpec(**spec(model(), device="cuda:0")))
+    until(running, Up)
+    (tmp_path / "pid.txt").write_text(str(running.pid))
+    assert "GPU 0: 4.5 GiB in use before, 0.6 GiB now." in actions.stop(served, running.port)
+
+
 def test_the_command_line(served: Context, model: Model) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SUBTEXT_")}
     environment |= {"SUBTEXT_DATA": str(served.settings.data), "SUBTEXT_VLLM_PYTHON": served.settings.vllm_python}
