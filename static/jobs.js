@@ -64,7 +64,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
       found.length > 200 ? el("p", { class: "st-dim" }, `The first 200 of ${found.length} are shown.`) : null);
   });
   const frame = (opened, job, traceback) => {
-    const facts = [`${job.lane}${job.device ? ` ${job.device}` : ""}`, job.attempt > 1 ? `attempt ${job.attempt}` : null, job.pid ? `process ${job.pid}` : null, `put in ${ago(job.created_at)}`].filter(Boolean).join(" · ");
+    const facts = [`${job.lane}${job.device ? ` ${job.device}` : ""}`, job.attempt > 1 ? `attempt ${job.attempt}` : null, job.pid ? `process ${job.pid}` : null, job.cluster ? `Ray job ${job.cluster}` : null, `put in ${ago(job.created_at)}`].filter(Boolean).join(" · ");
     fill(opened.parts.head, el("div", { class: "st-job-head" }, el("h2", { id: "st-job-title" }, `Job ${job.id}: ${job.kind}`), tag(job.status), el("div", { class: "st-actions" }, buttons(job), el("button", { class: "st-button st-quiet", type: "button", "aria-label": "Close the job", onclick: close }, "✕"))),
       el("p", { class: "st-dim" }, [facts, what(job)].filter(Boolean).join(" · "), job.after_id ? [" · after ", link(job.after_id)] : null, job.retry_of ? [" · same as ", link(job.retry_of)] : null));
     fill(opened.parts.trouble, job.status === "failed" ? el("p", { class: "st-warning", role: "alert", id: "st-job-why" }, job.message) : null,

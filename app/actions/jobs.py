@@ -6,6 +6,7 @@ from app.context import Context
 from app.errors import Refused
 from app.executor import Command, job_command
 from app.processes import named
+from app.ray_executor import KIND
 from core.jobs import ENDED
 from core.specs import KINDS, Spec, lane, read_spec, resumable
 from db import jobs
@@ -97,5 +98,6 @@ def view(context: Context, job: Job, brief: bool = False) -> dict[str, Any]:
         "eta_seconds": eta,
         "can": can,
         "pid": here.pid if here else None,
+        "cluster": job.handle.removeprefix(KIND) if job.handle.startswith(KIND) else None,
         "now": context.now(),
     }

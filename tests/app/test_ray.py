@@ -73,7 +73,8 @@ def test_a_job_from_start_to_end(cluster: Cluster) -> None:
     cluster.until(lambda: cluster.job(job_id).handle, worker)
     handle = cluster.job(job_id).handle
     assert handle.startswith(f"ray:subtext-{job_id}-1-")
-    assert actions.view(cluster.context, cluster.job(job_id))["pid"] is None
+    shown = actions.view(cluster.context, cluster.job(job_id))
+    assert (shown["pid"], shown["cluster"]) == (None, handle.removeprefix(KIND))
     log = cluster.folder(job_id) / "log.txt"
     cluster.until(lambda: log.exists() and "step 1\n" in log.read_text(), worker)
     assert cluster.job(job_id).status == "running", "the log comes while the job runs"
@@ -194,6 +195,12 @@ def test_ray_chooses_the_gpu_of_a_gpu_job(cluster: Cluster, tmp_path: Path) -> N
         said[device] = (attempt.folder / "log.txt").read_text()
         assert f"devices {'0' if device else ''} {attempt.mark}\n" in said[device]
         assert executor.ended(handle) == ""
+
+
+def test_ray_is_imported_only_when_it_is_needed() -> None:
+    code = "import sys, app.worker, app.run; print('ray' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)
+    assert done.stdout.strip() == "False"
 
 
 def test_a_node_that_is_another_machine_is_refused(cluster: Cluster) -> None:
