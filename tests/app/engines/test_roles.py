@@ -114,12 +114,12 @@ def test_a_role_is_opened_behind_the_cache(context: Context) -> None:
         assert len(server.seen) == 1
 
 
-def test_roles_that_cannot_be_opened_yet_say_so(context: Context, tmp_path: Path) -> None:
-    engines = dict.fromkeys(ROLES) | {"critic": Local(tmp_path)}
+def test_a_folder_without_a_checkpoint_says_so(context: Context, tmp_path: Path) -> None:
+    engines = dict.fromkeys(ROLES) | {"critic": Local(tmp_path), "judge": Local(tmp_path / "gone")}
     stocked = replace(context, settings=replace(context.settings, engines=engines))
 
     async def work() -> None:
-        for role, sentence in (("critic", "cannot run checkpoints yet"), ("judge", "Set SUBTEXT_JUDGE_URL")):
+        for role, sentence in (("critic", "holds no config.json"), ("judge", "There is no checkpoint folder")):
             with pytest.raises(Refused, match=sentence):
                 async with open_model(stocked, role):
                     pass
