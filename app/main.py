@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from gradio import themes
 
 from app.api import build as build_routes
+from app.api import checks as check_routes
 from app.api import data as data_routes
 from app.api import jobs as job_routes
 from app.api import people as people_routes
@@ -31,7 +32,7 @@ from app.context import Context
 from app.errors import Refused
 from app.guard import Guard, is_loopback, may_be_single
 from app.keeper import attended
-from app.pages import build, data, home, jobs, people, rate, settings, sign_in, studies, trees
+from app.pages import build, checks, data, home, jobs, people, rate, settings, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -57,6 +58,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(server_routes.router(context))
     app.include_router(job_routes.router(context))
     app.include_router(build_routes.router(context))
+    app.include_router(check_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -106,6 +108,8 @@ def _pages() -> gr.Blocks:
         data.build()
     with demo.route("Trees", "/trees"):
         trees.build()
+    with demo.route("Checks", "/checks"):
+        checks.build()
     with demo.route("Studies", "/studies"):
         studies.build()
     with demo.route("Settings", "/settings"):

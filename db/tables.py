@@ -361,3 +361,25 @@ class JobMetricRow(SQLModel, table=True):
     step: int = Field(primary_key=True)
     name: str = Field(primary_key=True)
     value: float | None
+
+
+class CritiqueCheckRow(SQLModel, table=True):
+    """What somebody said of a critique; rows are only ever added. `judged` keeps what was judged, so a check outlives its tree:
+    hence no foreign key. Tree ids are never used again. The check that holds is in the view `critique_check_held`."""
+
+    __tablename__: ClassVar[Any] = "critique_check"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = Field(default=None, primary_key=True)
+    tree_id: int | None = Field(default=None, index=True)
+    node_key: str
+    digest: str
+    verdict: str
+    score: float | None
+    critique: str | None
+    reason: str
+    diff: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    judged: Any = Field(sa_column=Column(JSON, nullable=False))
+    who: str
+    source: str
+    at: str
+    client_id: str = Field(unique=True)

@@ -6,6 +6,7 @@ NAVIGATION = (
     ("/", "Home"),
     ("/data", "Data"),
     ("/trees", "Trees"),
+    ("/checks", "Checks"),
     ("/studies", "Studies"),
     ("/build", "Build"),
     ("/jobs", "Jobs"),
