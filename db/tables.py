@@ -368,7 +368,10 @@ class CritiqueCheckRow(SQLModel, table=True):
     hence no foreign key. Tree ids are never used again. The check that holds is in the view `critique_check_held`."""
 
     __tablename__: ClassVar[Any] = "critique_check"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index("ix_critique_check_step", "digest", "node_key", "tree_id", "who", "source", "at"),
+        {"sqlite_autoincrement": True},
+    )
     id: int | None = Field(default=None, primary_key=True)
     tree_id: int | None = Field(default=None, index=True)
     node_key: str

@@ -105,7 +105,7 @@ Subtext.checks = (element) => Subtext.page(element, "Checks", async () => {
           people)),
       el("div", { class: "st-rating st-check-verdicts", role: "group", "aria-label": "Is the critique right?" }, verdicts),
       el("div", { class: "st-form st-upright" },
-        field("Corrected score (s)", number, "from −1 to 1; empty keeps the critic's"),
+        field("Corrected score (s)", number, "from −1 to 1; left empty, the critic's stands unless the critique is wrong"),
         field("Critique, corrected where it is wrong (e)", area),
         field("Reason (r)", reason)),
       el("div", { class: "st-actions" },
@@ -178,7 +178,7 @@ Subtext.checks = (element) => Subtext.page(element, "Checks", async () => {
   fill(find("st-checked-tools"), form,
     el("button", { class: "st-button", id: "st-check-export", type: "button", onclick: () => { location.href = `/api/checks/export?format=${encodeURIComponent(form.value)}`; } }, "Export"),
     file, el("button", { class: "st-button", id: "st-check-import", type: "button", onclick: () => file.click() }, "Import"));
-  const focus = (id) => () => { const control = find(id); if (control) { control.focus(); if (control.select) control.select(); } };
+  const focus = (id) => () => { const control = find(id); if (control) { control.focus(); if (control.tagName === "TEXTAREA") control.setSelectionRange(control.value.length, control.value.length); else control.select(); } };
   Subtext.keys({
     1: ["agree", () => judge({ verdict: "agree" })], 2: ["partly", () => judge({ verdict: "partly" })], 3: ["wrong", () => judge({ verdict: "wrong" })],
     s: ["correct the score", focus("st-check-score")], e: ["edit the critique", focus("st-check-critique")], r: ["give a reason", focus("st-check-reason")],
