@@ -1,0 +1,45 @@
+"""Score held-out steps with any chat model, side by side. Knows the critic's questions and replies, not what answers them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from core.critic_data import Example
+from core.critic_report import Judged
+from core.parsing import Malformed, read_critique
+from core.ports import Ask, ChatModel, Failure
+from core.types import shorten
+
+REASON = 200
+"""Characters of a reason that are kept."""
+
+
+async def score_steps(
+    model: ChatModel,
+    found: Sequence[Example],
+    max_tokens: int,
+    side_by_side: int = 16,
+    tell: Callable[[int], bool] | None = None,
+) -> list[Judged]:
+    """Ask for critique and score of every example, greedily; in the order given.
+
+    `tell` hears how many are done and returns True to stop: the steps not asked by then are left out of the result, not unscored.
+    """
+    places = asyncio.Semaphore(side_by_side)
+    done = 0
+    stopped = False
+
+    async def one(example: Example) -> Judged | None:
+        nonlocal done, stopped
+        async with places:
+            if stopped:
+                return None
+            reply = await model.ask(Ask(example.prompt, max_tokens))
+            read = Malformed(reply.reason) if isinstance(reply, Failure) else read_critique(reply.text)
+            done += 1
+            stopped = (tell is not None and tell(done)) or stopped
+            if isinstance(read, Malformed):
+                return Judged(example.score, None, shorten(read.reason, REASON), example.step, example.persona)
+            return Judged(example.score, read.score, "", example.step, example.persona)
+
+    found_all = await asyncio.gather(*(one(example) for example in found))
+    return [judged for judged in found_all if judged is not None]
