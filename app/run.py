@@ -29,7 +29,7 @@ from app.processes import boot, myself
 from app.reporting import DatabaseReporter
 from app.settings import read_settings
 from core.jobs import Reporter, plain, told_text
-from core.specs import BuildSpec, DoctorSpec, ExportSpec, Spec, read_spec
+from core.specs import BuildSpec, CriticSpec, DoctorSpec, ExportSpec, Spec, read_spec
 from db import jobs
 from db.jobs import End, Job
 
@@ -53,6 +53,10 @@ def act(context: Context, spec: Spec, folder: Path, reporter: Reporter) -> Mappi
             from app.actions.build_trees import build_trees
 
             return build_trees(context, spec, folder, reporter)
+        case CriticSpec():
+            from app.actions.train_critic import train_critic
+
+            return train_critic(context, spec, folder, reporter)
         case _:
             assert_never(spec)
 

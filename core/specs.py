@@ -4,6 +4,8 @@ Knows the shape of an order and its lane; knows no queue, process or database. A
 an action, and one `case` in `app/run.py`.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -62,10 +64,66 @@ class BuildSpec(JobSpec):
     side_by_side: int = Field(default=8, ge=1, le=256)
 
 
-Spec = Annotated[DoctorSpec | ExportSpec | BuildSpec, Field(discriminator="kind")]
+class CriticSpec(JobSpec):
+    """Train a critic on the scored steps of a set (SPEC 3), and report on held-out scenarios beside its base.
+
+    `base` is a checkpoint: '' the starter model, an absolute path, or a folder below `models` in the data folder. `lora_rank` 0
+    trains all weights. `held_out` is the share of scenarios drawn where a set states no split. `max_tokens` bounds a reply when
+    held-out steps are scored, at most `report_steps` of them (0: no report). The others are those of `training.critic.Recipe`.
+    """
+
+    LANE: ClassVar[Lane] = "gpu"
+    kind: Literal["critic"] = "critic"
+    name: str = Field(min_length=1, max_length=120)
+    set: int = Field(ge=1, lt=1 << 62)
+    base: str = Field(default="", max_length=1000)
+    lora_rank: int = Field(default=16, ge=0, le=512)
+    lora_alpha: int = Field(default=32, ge=1, le=1024)
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    learning_rate: float = Field(default=2e-5, gt=0, le=1)
+    epochs: float = Field(default=3.0, gt=0, le=1000)
+    updates: int = Field(default=0, ge=0, le=10_000_000)
+    batch: int = Field(default=1, ge=1, le=1024)
+    accumulate: int = Field(default=16, ge=1, le=1024)
+    warmup: float = Field(default=0.03, ge=0, lt=1)
+    max_length: int = Field(default=4096, ge=64, le=131_072)
+    save_every: int = Field(default=100, ge=1, le=1_000_000)
+    seed: int = Field(default=1, ge=0, lt=1 << 31)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    report_steps: int = Field(default=500, ge=0, le=100_000)
+    max_tokens: int = Field(default=512, ge=16, le=8000)
+
+
+CRITIC_PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "starter": {
+            "base": "", "lora_rank": 0, "learning_rate": 2e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048,
+            "report_steps": 60, "max_tokens": 160,
+        },
+        "paper": {
+            "base": "Qwen2.5-7B-Instruct", "lora_rank": 16, "lora_alpha": 32, "learning_rate": 2e-5, "epochs": 3.0,
+            "max_length": 4096,
+        },
+    }
+)  # fmt: skip
+"""Starting points for a critic: `starter` shows the machinery on a CPU in minutes, `paper` is the setting of the CDRA paper.
+The paper prints no batch size; ours of 16 examples an update is a choice."""
+
+
+def critic_preset(preset: str, **own: Any) -> CriticSpec:
+    """A critic's spec from a preset, with own values for some fields. Raises ValueError with a sentence for a person."""
+    if preset not in CRITIC_PRESETS:
+        raise ValueError(f"There is no preset {preset[:60]!r}. Presets: {', '.join(CRITIC_PRESETS)}.")
+    spec = read_spec({"kind": "critic", **CRITIC_PRESETS[preset], **own})
+    assert isinstance(spec, CriticSpec)
+    return spec
+
+
+Spec = Annotated[DoctorSpec | ExportSpec | BuildSpec | CriticSpec, Field(discriminator="kind")]
 """Every kind of job."""
 
-KINDS: dict[str, type[JobSpec]] = {"doctor": DoctorSpec, "export": ExportSpec, "build": BuildSpec}
+KINDS: dict[str, type[JobSpec]] = {"doctor": DoctorSpec, "export": ExportSpec, "build": BuildSpec, "critic": CriticSpec}
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 

@@ -38,14 +38,14 @@ def device_of(wanted: str = "auto") -> torch.device:
     return device
 
 
-def load(folder: Path, device: str = "auto", name: str = "") -> Loaded:
-    """Load a checkpoint folder: float32 on a CPU, bfloat16 on a GPU.
+def load(folder: Path, device: str = "auto", name: str = "", kind: torch.dtype | None = None) -> Loaded:
+    """Load a checkpoint folder: float32 on a CPU, bfloat16 on a GPU, or what `kind` says.
 
     Only safetensors are read, only from the folder, and code in the folder is never run. Raises NotLoadable.
     """
     _check(folder)
     place = device_of(device)
-    kind = torch.float32 if place.type == "cpu" else torch.bfloat16
+    kind = kind or (torch.float32 if place.type == "cpu" else torch.bfloat16)
     options = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
