@@ -31,6 +31,7 @@ WEIGHTS = "model"
 ADAPTER = "adapter"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.json"
+PLAN = "plan.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended. `whole` False: it was told to stop and can go on from its checkpoint. `metrics` is metrics.json."""
+    """How a run ended. `whole` False: it was told to stop and can go on from its checkpoint. `metrics` is metrics.json or its
+    `log` so far."""
 
     whole: bool
     updates: int
@@ -153,8 +155,9 @@ class Tell(TrainerCallback):
     def on_step_end(
         self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        """Progress; a run that is told to stop writes a checkpoint first."""
+        """Progress; a run that is told to stop writes a checkpoint first. The last update is always logged."""
         done, planned = state.global_step, state.max_steps
+        control.should_log |= done >= planned
         self._reporter.progress(done, planned, f"Update {done:,} of {planned:,}.")
         if self._reporter.cancelled() and done < planned:
             control.should_save = control.should_training_stop = True
@@ -171,17 +174,22 @@ def train_critic(
     """
     if not train:
         raise NotTrainable("There is no example to train on.")
+    plan = _plan(folder, base, recipe, [*train, *held_out])
+    finished = _finished(folder)
+    if finished is not None:
+        return finished
     whole = recipe.rank == 0
     loaded = load(base, recipe.device, kind=torch.float32 if whole else None)
     limit = min(recipe.max_length, loaded.context)
     sides = [_dataset(loaded, side, limit) for side in (train, held_out)]
-    _same_plan(folder, base, recipe, [*train, *held_out])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PLAN).write_text(plan + "\n", "utf-8")
     trainer = _trainer(loaded, sides, folder, recipe, reporter)
     found = newest(folder / CHECKPOINTS)
     trainer.train(resume_from_checkpoint=str(found) if found else None)
     done, planned = trainer.state.global_step, trainer.state.max_steps
     if done < planned:
-        outcome = Outcome(False, done, planned)
+        outcome = Outcome(False, done, planned, {"log": trainer.state.log_history})
     else:
         outcome = Outcome(True, done, planned, _written(trainer, folder, recipe, (len(train), len(held_out))))
     del trainer, loaded
@@ -231,6 +239,7 @@ def _trainer(
         seed=recipe.seed,
         data_seed=recipe.seed,
         logging_steps=recipe.log_every,
+        logging_first_step=True,
         save_strategy="steps",
         save_steps=recipe.save_every,
         save_total_limit=2,
@@ -267,16 +276,15 @@ def newest(folder: Path) -> Path | None:
     return found[max(found)] if found else None
 
 
-def _same_plan(folder: Path, base: Path, recipe: Recipe, found: Sequence[Example]) -> None:
-    """A checkpoint belongs to one plan: base, recipe and examples. Raises NotTrainable where the folder holds another one."""
+def _plan(folder: Path, base: Path, recipe: Recipe, found: Sequence[Example]) -> str:
+    """A checkpoint belongs to one plan: base, recipe, examples. Raises NotTrainable where the folder holds another."""
     told = hashlib.sha256(repr([str(base), asdict(recipe), list(found)]).encode("utf-8", "replace")).hexdigest()
-    file = folder / "plan.txt"
+    file = folder / PLAN
     if file.is_file() and file.read_text("utf-8").strip() != told:
         raise NotTrainable(
             f"The folder {folder} holds a run with other examples, another base or other settings. Start a new job for this one."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(told + "\n", "utf-8")
+    return told
 
 
 def _written(trainer: CriticTrainer, folder: Path, recipe: Recipe, sizes: tuple[int, int]) -> dict[str, Any]:
@@ -295,5 +303,16 @@ def _written(trainer: CriticTrainer, folder: Path, recipe: Recipe, sizes: tuple[
         "updates": trainer.state.global_step,
         "log": trainer.state.log_history,
     }
-    (folder / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
+    beside = folder / f"{METRICS}.part"
+    beside.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
+    beside.replace(folder / METRICS)
     return metrics
+
+
+def _finished(folder: Path) -> Outcome | None:
+    """The outcome of a run that has ended; its metrics are written last, so with them everything is there."""
+    file = folder / METRICS
+    if not file.is_file():
+        return None
+    metrics = json.loads(file.read_text("utf-8"))
+    return Outcome(True, metrics["updates"], metrics["updates"], metrics)

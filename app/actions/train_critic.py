@@ -134,7 +134,7 @@ def _train(spec: CriticSpec, base: Path, parts: Parts, folder: Path, reporter: R
     except NotLoadable as error:
         raise Refused(str(error)) from error
     log: list[dict[str, Any]] = outcome.metrics.get("log", [])
-    last = {name: value for row in log for name, value in row.items() if "loss" in name}
+    last = {name: value for row in log for name, value in row.items() if "loss" in name and name != "train_loss"}
     return {"whole": outcome.whole, "updates": outcome.updates, "planned": outcome.planned, "losses": last}
 
 
