@@ -110,7 +110,7 @@ def test_a_killed_process_goes_on_from_its_checkpoint(bench: Bench, write: Write
     """Through the queue and a worker, in a process of its own that is killed once between two checkpoints."""
     set_id = import_files(bench.context, [write("trees.json", [record(number) for number in range(3)])]).set_id
     assert set_id
-    job_id = actions.enqueue(bench.context, spec(set_id, base, epochs=20.0, report_steps=2))
+    job_id = actions.enqueue(bench.context, spec(set_id, base, epochs=8.0, save_every=4, report_steps=2))
     worker, killed, end = Worker(bench.context), False, time.monotonic() + 300
     while (job := bench.job(job_id)).status not in ("done", "failed", "cancelled") and time.monotonic() < end:
         worker.turn()
@@ -120,9 +120,9 @@ def test_a_killed_process_goes_on_from_its_checkpoint(bench: Bench, write: Write
             killed = True
     assert (job.status, job.attempt, killed) == ("done", 2, True), job
     assert job.result is not None
-    assert (job.result["updates"], job.result["report"]["trained"]["steps"]) == (40, 2)
+    assert (job.result["updates"], job.result["report"]["trained"]["steps"]) == (16, 2)
     log = json.loads((bench.folder(job_id) / "metrics.json").read_text("utf-8"))["log"]
-    assert log[-1]["step"] == 40
+    assert log[-1]["step"] == 16
 
 
 def test_bad_data_is_refused_with_the_list(context: Context, write: Write, base: Path, tmp_path: Path) -> None:
