@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app import gpu
 from app.engines import machine
-from app.engines.serverspec import GIB, ServerSpec, command, environment, gpu_number, prepared, weights
+from app.engines.serverspec import GIB, ServerSpec, check_length, command, environment, gpu_number, prepared, weights
 from app.errors import Refused
 
 BASE_MEMORY = int(1.75 * GIB)
@@ -131,6 +131,7 @@ def start(spec: ServerSpec, folder: Path) -> Running:
     with _one_at_a_time(folder):
         ready = prepared(spec)
         _check_port(ready.port, folder)
+        check_length(ready)
         _check_memory(ready)
         running = _spawn(ready, folder)
         _keep(running)

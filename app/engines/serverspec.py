@@ -146,11 +146,10 @@ def weights(spec: ServerSpec) -> int:
 def prepared(spec: ServerSpec) -> ServerSpec:
     """The same with everything decided: a port, the interpreter, the model's full path. Raises Refused without vLLM."""
     model = str(Path(spec.model).resolve()) if Path(spec.model).is_dir() else spec.model
-    _check_length(spec)
     return replace(spec, model=model, port=spec.port or machine.free_port(), python=interpreter(spec.python))
 
 
-def _check_length(spec: ServerSpec) -> None:
+def check_length(spec: ServerSpec) -> None:
     """Raises Refused for more tokens than the folder's config.json allows; what a scaled position reaches is vLLM's to say."""
     limit = longest(Path(spec.model)) if Path(spec.model).is_dir() else None
     _check(
