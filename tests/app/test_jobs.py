@@ -19,7 +19,7 @@ from app.context import Context, open_context
 from app.executor import job_command
 from app.main import create_app
 from app.settings import Settings
-from core.specs import DoctorSpec, ExportSpec
+from core.specs import KINDS, DoctorSpec, ExportSpec
 from db import jobs
 from db.jobs import End, Metric, Place, Report
 from tests.ui.conftest import Server
@@ -63,7 +63,7 @@ def test_orders(client: TestClient, context: Context) -> None:
     assert client.post("/api/jobs", json={"spec": {"kind": "doctor"}, "after": -1}).status_code == 422
     found = client.get("/api/jobs").json()
     assert [job["id"] for job in found["jobs"]] == [2, 1]
-    assert (found["counts"]["queued"], found["worker"], found["kinds"]) == (2, False, ["doctor", "export"])
+    assert (found["counts"]["queued"], found["worker"], found["kinds"]) == (2, False, list(KINDS))
     assert client.post("/api/jobs/1/cancel").json() == {"text": "Job 1 is cancelled before it started."}
     assert client.get("/api/jobs/2").json()["job"]["message"] == "Job 1, which this one waited for, was cancelled."
     assert client.post("/api/jobs/1/retry").json()["id"] == 3

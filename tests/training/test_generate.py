@@ -190,7 +190,7 @@ def test_what_cannot_be_answered(tiny: LocalModel) -> None:
     tiny.close()
     closed = asyncio.run(story(tiny, ask("x")))
     assert isinstance(closed, Failure)
-    assert closed.kind == "closed"
+    assert closed.kind == "cancelled"
 
 
 def test_a_model_that_breaks_fails_its_batch_and_works_again(tiny: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_a_model_that_breaks_fails_its_batch_and_works_again(tiny: LocalModel, m
 
     with monkeypatch.context() as patch:
         patch.setattr(decoding, "_run", broken)
-        assert {one.kind for one in asyncio.run(story()) if isinstance(one, Failure)} == {"broken"}
+        assert {one.kind for one in asyncio.run(story()) if isinstance(one, Failure)} == {"server"}
     assert all(isinstance(one, Reply) for one in asyncio.run(story()))
 
 
