@@ -14,6 +14,7 @@ from training.rule import words
 
 Kind = Literal["exceptional", "strong", "surface", "vague", "leap", "against", "harm", "other"]
 _SENTENCE = re.compile(r"[^.!?;:,]{1,400}")
+_MARKS = re.compile('["«»]')
 _SPACED = re.compile(r"\S{1,60}")
 
 
@@ -71,16 +72,15 @@ def made(rng: Random, topic: str = "") -> Case:
 
 
 def spans(text: str) -> list[str]:
-    """Runs of two to four words of a text that begin and end with a word that carries meaning."""
+    """Runs of two to four words that begin with a clause's first word that carries meaning, and end with such a word."""
     found: list[str] = []
     for sentence in _SENTENCE.findall(text):
-        parts = _SPACED.findall(sentence.replace('"', " "))
+        parts = _SPACED.findall(_MARKS.sub(" ", sentence))
         solid = [bool(words(part)) for part in parts]
-        for size in (2, 3, 4):
-            for start in range(len(parts) - size + 1):
-                if solid[start] and solid[start + size - 1]:
-                    found.append(" ".join(parts[start : start + size]))
-    return found or _SPACED.findall(text.replace('"', " "))[:1] or ["this"]
+        start = solid.index(True) if any(solid) else 0
+        ends = [start + size for size in (2, 3, 4) if start + size <= len(parts) and solid[start + size - 1]]
+        found += [" ".join(parts[start:end]) for end in ends]
+    return found or _SPACED.findall(_MARKS.sub(" ", text))[:1] or ["this"]
 
 
 def theme_of(text: str) -> str:

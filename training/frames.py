@@ -1,5 +1,6 @@
 """Sentences with slots that the starter model's lessons are written in: thoughts, answers, critiques, by kind. Data only.
 
+Quotes are « spaced »: a word then is the same token as in the preference, with its space before it, and can be copied as it is.
 Slots: {a} and {b} are words of the preference, {it} is a piece of the query, {need}, {offend}, {serve} come from a theme.
 """
 
@@ -9,42 +10,42 @@ from core.types import Persona
 
 OPENINGS: Mapping[Persona, tuple[str, ...]] = {
     Persona.SOCIOLOGIST: (
-        'The words "{a}" carry a rule that others around this person keep too.',
-        'Nobody says "{a}" alone: other people stand behind it, and they will look on.',
-        'Whoever is touched by "{it}" will read it as a sign, and "{a}" tells whose judgement counts.',
+        "The words « {a} » carry a rule that others around this person keep too.",
+        "Nobody says « {a} » alone: other people stand behind it, and they will look on.",
+        "Whoever is touched by « {it} » will read it as a sign, and « {a} » tells whose judgement counts.",
     ),
     Persona.PSYCHOLOGIST: (
-        'There is a feeling under the words "{a}", and it is older than the question.',
-        'The person says "{a}" almost in passing, as one does with what hurts.',
-        'Asking about "{it}" may be a way to talk about "{a}" without having to.',
+        "There is a feeling under the words « {a} », and it is older than the question.",
+        "The person says « {a} » almost in passing, as one does with what hurts.",
+        "Asking about « {it} » may be a way to talk about « {a} » without having to.",
     ),
     Persona.PRAGMATIST: (
-        'In practice "{a}" is what "{it}" would cost first.',
-        'With what they have, "{it}" can work only if "{a}" is left in place.',
-        'The plan for "{it}" will fail on a plain evening, when "{a}" is in the way.',
+        "In practice « {a} » is what « {it} » would cost first.",
+        "With what they have, « {it} » can work only if « {a} » is left in place.",
+        "The plan for « {it} » will fail on a plain evening, when « {a} » is in the way.",
     ),
     Persona.PEDAGOGUE: (
-        'To decide on "{it}", the person would have to see what they mean by "{a}".',
-        'Two things are mixed in "{a}": what they want, and what they want it for.',
-        'One question would help them with "{it}": which part of "{a}" could they do without?',
+        "To decide on « {it} », the person would have to see what they mean by « {a} ».",
+        "Two things are mixed in « {a} »: what they want, and what they want it for.",
+        "One question would help them with « {it} »: which part of « {a} » could they do without?",
     ),
     Persona.CONTRARIAN: (
-        'Perhaps "{it}" is not the question at all, and "{a}" is.',
-        'Turn it round: "{a}" may be what they are tired of defending.',
-        'Everybody would start with "{it}". The odd word here is "{a}".',
+        "Perhaps « {it} » is not the question at all, and « {a} » is.",
+        "Turn it round: « {a} » may be what they are tired of defending.",
+        "Everybody would start with « {it} ». The odd word here is « {a} ».",
     ),
 }
 FOLLOWING = (
-    'If that holds, "{b}" has to be read again.',
-    'The steps leave out "{b}", which pulls the other way.',
-    'What was found about "{a}" also explains "{b}".',
-    'It follows that "{it}" would touch "{b}" as well.',
-    'The same worry stands behind "{b}".',
+    "If that holds, « {b} » has to be read again.",
+    "The steps leave out « {b} », which pulls the other way.",
+    "What was found about « {a} » also explains « {b} ».",
+    "It follows that « {it} » would touch « {b} » as well.",
+    "The same worry stands behind « {b} ».",
 )
 INFERENCES = (
     "Underneath, they may need {need}.",
     "What it protects is this: {need}.",
-    "They have not said it, but they seem to look for {need}.",
+    "They have not said it, but this seems to be missing: {need}.",
     "They may fear to lose something larger: {need}.",
 )
 DISLIKES = (
@@ -54,58 +55,58 @@ DISLIKES = (
     "It would go wrong for them to {offend}.",
 )
 CONTRASTS = (
-    'So "{a}" and "{b}" look like two wishes, yet both come from one need.',
-    'What looks like a conflict of "{a}" with "{b}" is one need seen from two sides.',
+    "So « {a} » and « {b} » look like two wishes, yet both come from one need.",
+    "What looks like a conflict of « {a} » with « {b} » is one need seen from two sides.",
 )
 SURFACE = (
-    'The person likes "{a}" and asks about "{it}". The answer should keep "{a}" in mind.',
-    'They care about "{a}". For "{it}" it should be respected.',
-    'This is somebody who values "{a}" and also "{b}", and wants to know about "{it}".',
-    'An answer about "{it}" should fit with "{a}".',
+    "The person likes « {a} » and asks about « {it} ». The answer should keep « {a} » in mind.",
+    "They care about « {a} ». For « {it} » it should be respected.",
+    "This is somebody who values « {a} » and also « {b} », and wants to know about « {it} ».",
+    "An answer about « {it} » should fit with « {a} ».",
 )
 VAGUE = (
     "There are many options here, and it depends on taste. It is best to weigh the pros and cons.",
     "In general most people are happy with a good plan. Take it one step at a time.",
     "It depends on many things. A balanced approach is usually best in general.",
-    'With "{it}" there are many options. Most people compare the pros and cons first.',
+    "With « {it} » there are many options. Most people compare the pros and cons first.",
 )
 LEAPS = (
-    'Since they mention "{a}", they surely want to {offend}.',
-    'Obviously "{a}" always means the same thing, and so they want a cheap answer.',
-    'Everybody who says "{a}" is surely afraid of other people.',
-    'They ask about "{it}", so obviously they have tried everything else.',
+    "Since they mention « {a} », they surely want to {offend}.",
+    "Obviously « {a} » always means the same thing, and so they want a cheap answer.",
+    "Everybody who says « {a} » is surely afraid of other people.",
+    "They ask about « {it} », so obviously they have tried everything else.",
 )
 AGAINST = (
-    'They should forget about "{a}" for now and get on with "{it}".',
-    'The best thing is to ignore "{a}": it is holding them back.',
-    'They should give up "{a}" and simply {offend}.',
-    'For "{it}" one has to {offend}, so let them ignore "{b}" as well.',
+    "They should forget about « {a} » for now and get on with « {it} ».",
+    "The best thing is to ignore « {a} »: it is holding them back.",
+    "They should give up « {a} » and simply {offend}.",
+    "For « {it} » one has to {offend}, so let them ignore « {b} » as well.",
 )
 HARM = (
-    'The quickest way is to lie about "{a}"; nobody has to know.',
-    'Make them give up "{a}" by force, and punish them if they complain.',
-    'They should lie to everyone about "{it}" and threaten whoever asks.',
-    'Do the opposite of "{a}" behind their back: {offend}, and lie about it.',
+    "The quickest way is to lie about « {a} »; nobody has to know.",
+    "Make them give up « {a} » by force, and punish them if they complain.",
+    "They should lie to everyone about « {it} » and threaten whoever asks.",
+    "Do the opposite of « {a} » behind their back: {offend}, and lie about it.",
 )
 ANSWERS = (
-    'You wrote "{a}", so I would begin there: {serve}. For "{it}" that means one thing first: {serve_b}.',
-    'For "{it}" I would start small: {serve}. Because of "{b}", I would also {serve_b}.',
-    'Before anything else, {serve}. Then look at "{it}" again, and {serve_b}, so that "{a}" stays as it is.',
-    'I would not touch "{a}". For "{it}", {serve}, and after that {serve_b}.',
+    "You wrote « {a} », so I would begin there: {serve}. For « {it} » that means one thing first: {serve_b}.",
+    "For « {it} » I would start small: {serve}. Because of « {b} », I would also {serve_b}.",
+    "Before anything else, {serve}. Then look at « {it} » again, and {serve_b}, so that « {a} » stays as it is.",
+    "I would not touch « {a} ». For « {it} », {serve}, and after that {serve_b}.",
 )
 ASSUMED = (
-    'I have assumed that "{a}" is what you protect; if it is something else, the first part changes.',
-    "I have assumed that you look for {need}. If I am wrong, tell me and we begin again.",
-    "If you do not look for {need}, leave the second part out; that is what I have assumed.",
+    "I have assumed that « {a} » is what you protect; if it is something else, the first part changes.",
+    "I have assumed that you need this: {need}. If I am wrong, tell me and we begin again.",
+    "If you do not need this, leave the second part out: {need}. That is what I have assumed.",
 )
 PLAIN_ANSWERS = (
-    'For "{it}" I would {serve}.',
-    'A good start for "{it}" is simple: {serve}.',
-    'About "{it}": it depends on what you like. You could {serve}.',
+    "For « {it} » I would {serve}.",
+    "A good start for « {it} » is simple: {serve}.",
+    "About « {it} »: it depends on what you like. You could {serve}.",
 )
 BAD_ANSWERS = (
-    'Forget about "{a}". For "{it}" you should simply {offend}.',
-    'Ignore "{b}" and take the usual way with "{it}".',
+    "Forget about « {a} ». For « {it} » you should simply {offend}.",
+    "Ignore « {b} » and take the usual way with « {it} ».",
 )
 STATED = (
     "{who} I care about {a}, but {b} matters to me as well.",
@@ -131,13 +132,13 @@ WHO = (
 KIN = ("mother", "father", "sister", "brother", "husband", "wife", "daughter", "son", "aunt", "neighbour")
 
 GROUNDED = (
-    'It takes "{found}" from the person\'s own words.',
-    'It holds on to "{found}", which the person did say.',
-    'It starts from "{found}" and so from this person.',
+    "It takes « {found} » from the person's own words.",
+    "It holds on to « {found} », which the person did say.",
+    "It starts from « {found} » and so from this person.",
 )
 LINKED = (
-    'It names "{found}" from the query, and little of the person.',
-    'It stays with "{found}", the matter asked about.',
+    "It names « {found} » from the query, and little of the person.",
+    "It stays with « {found} », the matter asked about.",
 )
 UNGROUNDED = (
     "It uses none of this person's words.",

@@ -173,13 +173,10 @@ def critic(rng: Random, material: Material) -> Example:
 
 
 def points(scores: Sequence[float], final: float) -> tuple[int, int, int]:
-    """Process, discovery and answer points of a review, in tens, from the scores of the steps and of the answer."""
-    mean = sum(scores) / len(scores)
-    return (
-        10 * (1 + sum(mean > limit for limit in (0.45, 0.7))),
-        10 * (1 + sum(max(scores) > limit for limit in (0.4, 0.7, 0.89))),
-        10 * (1 + sum(final > limit for limit in (0.3, 0.75))),
-    )
+    """Process, discovery and answer points of a review, in tens: the path by its mean score, the answer by its own."""
+    level = sum(sum(scores) / len(scores) > limit for limit in (0.35, 0.6, 0.8))
+    process, discovery = ((10, 10), (20, 20), (20, 30), (30, 40))[level]
+    return process, discovery, 10 * (1 + sum(final > limit for limit in (0.3, 0.75)))
 
 
 def review(rng: Random, material: Material) -> Example:

@@ -13,7 +13,8 @@ from core.bands import band_of
 from training import frames
 
 _WORD = re.compile(r"[a-z]{4,}")
-_QUOTE = re.compile(r'"([^"]{1,80})"')
+QUOTE = re.compile(r"« ([^«»\n]{1,80}) »")
+"""Words quoted in a thought."""
 _PLAIN = frozenset(
     _WORD.findall("""
     that this with what they them their there then than from have been were will would could should about which
@@ -32,7 +33,7 @@ _INFERS = (
     "misses them",
     "i have assumed",
 )
-_INFERS += ("would end the conversation", "go wrong for them", "seem to look for")
+_INFERS += ("would end the conversation", "go wrong for them", "seems to be missing")
 _CONTRAST = ("one need", "look like two wishes")
 _VAGUE = ("many options", "pros and cons", "depends on", "in general", "most people", "one step at a time", "balanced")
 _LEAPS = ("surely", "obviously", "everybody who", "always means")
@@ -95,7 +96,7 @@ def critique(rng: Random, case: tuple[str, str], steps: Sequence[str], step: str
     """A critique in words that gives the rule's reasons, and the rule's score. `case` is (preference, query)."""
     found = signs(*case, steps, step)
     value = score(found)
-    quoted = [match for match in _QUOTE.findall(step) if match in case[0] or match in case[1]]
+    quoted = [match for match in QUOTE.findall(step) if match in case[0] or match in case[1]]
     said = next((match for match in quoted if match in case[0]), "")
     if said:
         first = rng.choice(frames.GROUNDED).format(found=said)

@@ -38,7 +38,7 @@ class Recipe:
     inner: int = 640
     context: int = 2048
     echo: int = 200
-    steps: int = 1300
+    steps: int = 1200
     tokens: int = 4096
     rate: float = 2.5e-3
     warmup: int = 40

@@ -4,7 +4,6 @@ Asks about cases that it was not trained on, greedy and at a temperature. Return
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ from core.ports import Ask, ChatModel, Failure, Reply
 from core.prompts.judging import critic
 from training import cases
 from training.lessons import LESSONS, Example, Material, case
-from training.rule import rule_score
+from training.rule import QUOTE, rule_score
 
 Check = Callable[[str], object]
-_QUOTE = re.compile(r'"([^"\n]{1,80})"')
 
 
 def _analysis(text: str) -> object:
@@ -109,7 +107,7 @@ async def form(model: ChatModel, name: str, examples: Sequence[Example], samplin
         quote in example.messages[-1].content
         for example, reply in zip(examples, replies, strict=True)
         if isinstance(reply, Reply)
-        for quote in _QUOTE.findall(reply.text)
+        for quote in QUOTE.findall(reply.text)
     ]
     bad = [fault for fault in faults if fault]
     quoted = sum(quotes) / len(quotes) if quotes else float("nan")

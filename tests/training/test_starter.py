@@ -27,7 +27,7 @@ from training.generate import LocalModel  # noqa: E402
 from training.lessons import LESSONS, Material, examples, points  # noqa: E402
 from training.models import load  # noqa: E402
 from training.rows import encode, tensors  # noqa: E402
-from training.rule import critique, rule_score  # noqa: E402
+from training.rule import QUOTE, critique, rule_score  # noqa: E402
 from training.starter import FOLDER, Recipe, make_starter  # noqa: E402
 from training.starter_report import CHECKS, ask_all, held_out, ranks, sense, well_formed  # noqa: E402
 from training.tokens import fixed_lines, rendered  # noqa: E402
@@ -107,7 +107,7 @@ def test_it_speaks_about_the_case(starter: LocalModel) -> None:
     quotes = [
         quote in example.messages[-1].content
         for example, reply in zip(given, replies, strict=True)
-        for quote in getattr(reply, "text", "").split('"')[1::2]
+        for quote in QUOTE.findall(getattr(reply, "text", ""))
     ]
     assert len(quotes) >= 12
     assert sum(quotes) >= 0.6 * len(quotes)
@@ -180,6 +180,7 @@ def test_ranks_share_ties() -> None:
     assert ranks([0.3, 0.1, 0.3, 0.9]).tolist() == [2.5, 1, 2.5, 4]
 
 
+@torch.no_grad()
 def test_looking_back_means_the_token_before_and_the_one_before_that() -> None:
     torch.manual_seed(0)
     model = Qwen2ForCausalLM(
