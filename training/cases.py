@@ -71,16 +71,17 @@ def made(rng: Random, topic: str = "") -> Case:
     return Case(preference, rng.choice(phrases.QUERIES).format(it=it), topic, a, b, it, theme, other)
 
 
-def spans(text: str) -> list[str]:
-    """Runs of two to four words that begin with a clause's first word that carries meaning, and end with such a word."""
-    found: list[str] = []
+def spans(text: str) -> list[list[str]]:
+    """For each clause, runs of two to four words from its first word that carries meaning to another such word."""
+    found: list[list[str]] = []
     for sentence in _SENTENCE.findall(text):
         parts = _SPACED.findall(_MARKS.sub(" ", sentence))
         solid = [bool(words(part)) for part in parts]
         start = solid.index(True) if any(solid) else 0
         ends = [start + size for size in (2, 3, 4) if start + size <= len(parts) and solid[start + size - 1]]
-        found += [" ".join(parts[start:end]) for end in ends]
-    return found or _SPACED.findall(_MARKS.sub(" ", text))[:1] or ["this"]
+        if ends:
+            found.append([" ".join(parts[start:end]) for end in ends])
+    return found or [_SPACED.findall(_MARKS.sub(" ", text))[:1] or ["this"]]
 
 
 def theme_of(text: str) -> str:
@@ -95,10 +96,10 @@ def theme_of(text: str) -> str:
 def read(rng: Random, preference: str, query: str, topic: str = "") -> Case:
     """A case around a given preference and query."""
     found = spans(preference)
-    a, b = rng.choice(found), rng.choice(found)
+    a, b = rng.choice(rng.choice(found[:2])), rng.choice(rng.choice(found[-2:]))
     theme = theme_of(preference)
     other = rng.choice([name for name in sorted(phrases.THEMES) if name != theme])
-    return Case(preference, query, topic, a, b, rng.choice(spans(query)), theme, other)
+    return Case(preference, query, topic, a, b, rng.choice(spans(query)[0]), theme, other)
 
 
 def mixed(rng: Random, sentences: Sequence[str]) -> Case:

@@ -179,17 +179,14 @@ VERDICTS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 REPEATS = ("It says again what an earlier step said.", "An earlier step holds all of this already.")
-REVIEWS: Mapping[str, tuple[str, ...]] = {
-    "good": (
-        "The steps follow from one another, and the answer uses what they found.",
-        "A clear path to a need that was not said, and an answer that keeps to it.",
-    ),
-    "fair": (
-        "The path holds together, but it finds little that was not said.",
-        "Some steps stay on the surface, and the answer could use more of them.",
-    ),
-    "poor": (
-        "The path leaps or works against the person, and the answer suffers from it.",
-        "Little follows from little here; the person is hardly seen.",
-    ),
-}
+PATHS = (
+    "Little follows from little on this path, and the person is hardly seen.",
+    "The path holds together, but it finds only a part of what was not said.",
+    "Each step follows from the last, down to a need that was not said.",
+)
+FINALS = (
+    "The answer works against the person or would fit anybody.",
+    "The answer is usable and plain.",
+    "The answer uses what was found.",
+)
+"""What a review says about path and answer, from poor to good."""

@@ -24,7 +24,7 @@ from core.types import Persona  # noqa: E402
 from training import cases  # noqa: E402
 from training.echo import echoes, look_back  # noqa: E402
 from training.generate import LocalModel  # noqa: E402
-from training.lessons import LESSONS, Material, examples, points  # noqa: E402
+from training.lessons import LESSONS, Material, examples, levels  # noqa: E402
 from training.models import load  # noqa: E402
 from training.rows import encode, tensors  # noqa: E402
 from training.rule import QUOTE, critique, rule_score  # noqa: E402
@@ -171,9 +171,10 @@ def test_the_rule_by_hand(step: str, low: float, high: float) -> None:
     assert rule_score("I care about closed curtains.", "Which window?", [step], step) <= max(high, 0.39)
 
 
-def test_points_lie_in_their_ranges() -> None:
-    assert points([1.0, 1.0], 1.0) == (30, 40, 30)
-    assert points([-1.0], -1.0) == (10, 10, 10)
+def test_reviews_by_hand() -> None:
+    assert levels([1.0, 0.6], 0.8) == (2, 2)
+    assert levels([0.7, 0.4], 0.5) == (1, 1)
+    assert levels([-1.0], -1.0) == (0, 0)
 
 
 def test_ranks_share_ties() -> None:
