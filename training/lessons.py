@@ -36,7 +36,7 @@ class Material:
 
     trees: tuple[Tree, ...] = ()
     sentences: tuple[str, ...] = ()
-    share: float = 0.15
+    share: float = 0.1
 
 
 Lesson = Callable[[Random, Material], Example]
@@ -77,7 +77,7 @@ def case(rng: Random, material: Material) -> Case:
     if material.trees and draw < material.share:
         scenario = rng.choice(material.trees).scenario
         return cases.read(rng, scenario.preference, scenario.query, scenario.topic)
-    if len(material.sentences) > 3 and draw < material.share + 0.2:
+    if len(material.sentences) > 3 and draw < material.share + 0.35:
         return cases.mixed(rng, material.sentences)
     return cases.made(rng)
 
@@ -110,7 +110,7 @@ def scenario(rng: Random, material: Material) -> Example:
     topic = made_up if draw < 0.3 else cases.made(rng).topic
     count = rng.choices(range(1, 9), (4, 3, 4, 3, 4, 1, 1, 1))[0]
     found = [cases.made(rng, topic) for _ in range(count)]
-    blocks = [f"Preference: {item.preference}\nQuery: {item.query}" for item in found]
+    blocks = [f"{number}. Preference: {item.preference}\nQuery: {item.query}" for number, item in enumerate(found, 1)]
     return Example("scenario", council.scenario(topic, count), "\n\n".join(blocks))
 
 
@@ -234,7 +234,7 @@ LESSONS: Mapping[str, tuple[Lesson, float]] = {
     "hypothesis": (hypothesis, 1.4),
     "follow_up": (follow_up, 1.0),
     "answer": (answer, 1.0),
-    "critic": (critic, 2.6),
+    "critic": (critic, 3.6),
     "review": (review, 1.5),
     "policy": (steps_reply, 1.4),
     "zero_shot": (zero_shot, 0.4),

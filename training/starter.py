@@ -38,13 +38,13 @@ class Recipe:
     inner: int = 640
     context: int = 2048
     echo: int = 200
-    steps: int = 1200
+    steps: int = 1700
     tokens: int = 4096
     rate: float = 2.5e-3
     warmup: int = 40
     longest: int = 1024
     seed: int = 20260
-    threads: int = 1
+    threads: int = 2
 
 
 Tell = Callable[[int, float], None]

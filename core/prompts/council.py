@@ -25,8 +25,8 @@ It has two sides that pull against each other, and hints at a goal without namin
 The query is short, open, and such that a general answer would probably offend against the preference.
 Make the people differ in age, work, means and temper. Do not explain the scenarios.
 {FENCED}
-Write each scenario as two lines, and leave an empty line between scenarios:
-Preference: what the person says about themselves
+Write each scenario as two lines, number it, and leave an empty line between scenarios:
+1. Preference: what the person says about themselves
 Query: what the person asks""",
     user="""\
 {topic}

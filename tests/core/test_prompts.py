@@ -13,7 +13,7 @@ from core.prompts.template import LONGEST, defused, fenced, fenced_steps
 from core.types import Persona
 
 DIGESTS = {
-    "scenario": "58bdfeeb7e3c9f95f2a4431e6340334226d030557d4a311569ef1720b5e2fa8c",
+    "scenario": "7bb57070940bf9009e77397a743abc437b846265669872329ca768c4e5343554",
     "hypothesis": "5d9f3327afdf92493856b85a7a2d7c02b50edfdb4fbab14f9b88717e2233bcdb",
     "follow_up": "2a14be331d3156dd209695addf39603c6ae37b3ce8359264d08dfee06d212db1",
     "answer": "93ed41130b4b1e8dbb124bba0b64f69416e3e0de55ac8ec1f743beae5fa5b936",
