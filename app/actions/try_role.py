@@ -1,5 +1,8 @@
 """Try a role with one real call, and list what fills each role. Nothing is kept, and no key is shown."""
 
+import asyncio
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +12,9 @@ from app.engines.accounting import Tally
 from app.engines.endpoint import ROLE_MEANING, ROLES, Endpoint, Engine, Local, Role
 from app.engines.roles import open_engine
 from app.errors import Refused
+from app.executor import TOP
 from core.ports import Ask, Failure, Message
+from core.types import shorten
 from db import calls
 
 QUESTION = Ask((Message("user", "Reply with one word: ready"),))
@@ -82,6 +87,29 @@ async def try_role(context: Context, role: Role, clock: Callable[[], float] = ti
         outcome.prompt_tokens,
         outcome.completion_tokens,
     )
+
+
+APART_S = 180
+"""Seconds that a checkpoint may take to be loaded and to answer."""
+
+
+async def try_role_apart(context: Context, role: Role) -> Tried:
+    """The same for a web server: a checkpoint is tried in a process of its own, so that the server never loads torch."""
+    if isinstance(context.settings.engines[role], Endpoint):
+        return await try_role(context, role)
+    command = [sys.executable, "-m", "app.cli", "models", "try", role]
+    environment = dict(os.environ) | {"SUBTEXT_DATA": str(context.settings.data.resolve())}
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=TOP, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        said, why = await asyncio.wait_for(process.communicate(), APART_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return Tried(False, f"The checkpoint did not answer within {APART_S} seconds.")
+    lines = (said if process.returncode == 0 else why or said).decode("utf-8", "replace").strip().splitlines()
+    return Tried(process.returncode == 0, shorten(lines[-1] if lines else "The process said nothing.", 600))
 
 
 def forget_replies(context: Context) -> str:

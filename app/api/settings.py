@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.actions.try_role import forget_replies, role_states, try_role
+from app.actions.try_role import forget_replies, role_states, try_role_apart
 from app.context import Context
 from app.engines.endpoint import Role
 from db import calls
@@ -24,7 +24,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post("/roles/{role}/try")
     async def attempt(role: Role) -> dict[str, Any]:
-        return asdict(await try_role(context, role))
+        return asdict(await try_role_apart(context, role))
 
     @routes.post("/forget")
     def forget() -> dict[str, str]:

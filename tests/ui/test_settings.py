@@ -35,7 +35,7 @@ def test_roles_are_shown_and_tried(browser: Browser, tmp_path: Path, monkeypatch
             page.click("[data-try=judge]")
             expect(page.locator("[data-said=judge]")).to_contain_text("refused the key in JUDGE_KEY (401)")
             page.click("[data-try=policy]")
-            expect(page.locator("[data-said=policy]")).to_contain_text("SUBTEXT_POLICY_URL")
+            expect(page.locator("[data-said=policy]")).to_contain_text("starter_model answered in", timeout=90_000)
             expect(page.locator("#st-kept")).to_contain_text("0 kept")
             assert "secret" not in page.content()
             assert Axe().run(page).violations_count == 0
