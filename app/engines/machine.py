@@ -105,6 +105,11 @@ def boot() -> str:
     return (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def port_is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
     with socket.socket() as probe:

@@ -242,7 +242,7 @@ def test_gpu_memory(make: Make, folder: Path, tmp_path: Path, monkeypatch: pytes
     assert (stopped.gpu_before, stopped.gpu_after) == (600 << 20, 600 << 20)
 
 
-def test_the_command_says_what_was_asked(make: Make) -> None:
+def test_the_command_says_what_was_asked(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = prepared(make(device="cuda:3", memory_share=0.5, port=8123, extra=("--dtype=half", "--enforce-eager")))
     line = command(spec)
     assert line[:3] == [spec.python, "-m", "vllm.entrypoints.openai.api_server"]
@@ -255,6 +255,10 @@ def test_the_command_says_what_was_asked(make: Make) -> None:
     here = prepared(make())
     assert here.port >= 1024 and "--enforce-eager" in command(here)
     assert environment(here)["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    assert environment(here)["VLLM_CPU_NUM_OF_RESERVED_CPU"] == "0", "of two cores none can be spared"
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    assert "VLLM_CPU_NUM_OF_RESERVED_CPU" not in environment(here)
 
 
 @pytest.mark.parametrize(
