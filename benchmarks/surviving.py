@@ -24,7 +24,8 @@ from tests.answering import answered
 from tests.misbehaving import Misbehaving
 from tests.ui.conftest import Server
 
-SCENARIOS = 60
+SCENARIOS = 8
+"""For each kill of each kind: enough that the build is not over before the last one."""
 
 
 def call(server: Server, path: str, body: Any = None) -> Any:
@@ -115,7 +116,7 @@ def main() -> None:
         server.start()
         rows = [
             {"preference": f"I keep {n} to myself.", "question": f"How do I hide {n}?", "explanation": ""}
-            for n in range(SCENARIOS)
+            for n in range(SCENARIOS * each)
         ]
         request = urllib.request.Request(
             server.base + "/api/uploads", json.dumps(rows).encode(), {"x-file-name": "s.json"}

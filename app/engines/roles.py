@@ -54,18 +54,18 @@ async def open_engine(context: Context, role: Role, engine: Engine, tally: Tally
             async with OpenAIModel(engine, context.environment, tally) as model:
                 yield model
         case Local(path=path):
-            with _checkpoint(path, f"the {role} model", tally) as model:
+            with checkpoint(path, f"the {role} model", tally) as model:
                 yield model
         case None:
-            with _checkpoint(STARTER, "the starter model", tally) as model:
+            with checkpoint(STARTER, "the starter model", tally) as model:
                 yield model
         case _:
             assert_never(engine)
 
 
 @contextmanager
-def _checkpoint(path: Path, what: str, tally: Tally) -> Generator[ChatModel]:
-    """A checkpoint run in this process."""
+def checkpoint(path: Path, what: str, tally: Tally) -> Generator[ChatModel]:
+    """A checkpoint run in this process; `what` names it in sentences. Raises Refused."""
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
         from training.generate import LocalModel

@@ -1,0 +1,203 @@
+"""Score the steps of any response with a critic: every step after those before it, side by side, some of them several times.
+
+Knows the critic's question and its reply; does not know what answers, nor how steps are found in a text. A step without a valid
+score is unscored with the reason, never 0 (SPEC 3). Questions are asked response by response and step by step: neighbours share
+the longest beginning, which a server with a prefix cache reads once.
+"""
+
+import asyncio
+import statistics
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from core.parsing import Malformed, read_critique
+from core.ports import Ask, ChatModel, Failure, Message
+from core.prompts.judging import critic
+from core.types import shorten
+
+_Asking = Callable[[Ask], Awaitable[str | Failure]]
+REASON = 200
+"""Characters of a reason that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How steps are scored.
+
+    `samples` 1 asks greedily, as the critic was trained to be asked; n > 1 asks n times at `temperature`, each with a seed of its
+    own, and averages. A reply without a valid score is asked for once more, at `temperature`, `retries` times. At most
+    `side_by_side` questions are in flight.
+    """
+
+    samples: int = 1
+    temperature: float = 0.7
+    max_tokens: int = 512
+    seed: int = 1
+    side_by_side: int = 16
+    retries: int = 1
+
+
+class Case(NamedTuple):
+    """A response to judge: the preference P, the query q and the steps in order, without their `Step k:`."""
+
+    preference: str
+    query: str
+    steps: tuple[str, ...]
+
+
+class Sample(NamedTuple):
+    """One reply of the critic: a score in [-1, 1] with its critique, or None with the reason in `why`."""
+
+    score: float | None
+    critique: str
+    why: str = ""
+
+
+class Scored(NamedTuple):
+    """What the critic says of one step.
+
+    `score` is the mean of the valid samples, None without any (then `why` says why); `critique` is that of the sample nearest to
+    the mean. `spread` is the sample deviation (ddof 1), None with fewer than two valid samples.
+    """
+
+    score: float | None
+    critique: str
+    spread: float | None
+    samples: tuple[Sample, ...]
+    why: str = ""
+
+
+class Piece(NamedTuple):
+    """A piece of the critique of a step, as it is written. `step` counts from 0; `fresh`: a new try, the text before is void."""
+
+    step: int
+    text: str
+    fresh: bool = False
+
+
+class Done(NamedTuple):
+    """A step that is scored, or known to stay unscored."""
+
+    step: int
+    scored: Scored
+
+
+async def score(model: ChatModel, case: Case, how: Scoring | None = None) -> list[Scored]:
+    """Critique and score of every step of one response, in order."""
+    return (await score_all(model, [case], how))[0]
+
+
+async def score_all(
+    model: ChatModel, cases: Sequence[Case], how: Scoring | None = None, tell: Callable[[int], None] | None = None
+) -> list[list[Scored]]:
+    """The same for many responses, in the order given. `tell` hears how many steps are done."""
+    how = how or Scoring()
+    places = asyncio.Semaphore(how.side_by_side)
+    done = 0
+
+    async def one(case: Case, step: int) -> Scored:
+        nonlocal done
+        asks = [_whole(model)] * how.samples
+        scored = await _scored(asks, case, step, how, places)
+        done += 1
+        if tell is not None:
+            tell(done)
+        return scored
+
+    order = sorted(range(len(cases)), key=lambda place: cases[place])
+    tasks = {
+        place: [asyncio.ensure_future(one(cases[place], step)) for step in range(len(cases[place].steps))]
+        for place in order
+    }
+    return [list(await asyncio.gather(*tasks[place])) for place in range(len(cases))]
+
+
+async def stream_score(model: ChatModel, case: Case, how: Scoring | None = None) -> AsyncIterator[Piece | Done]:
+    """The same for one response, as it is written: pieces of the first sample of every step, and each step's end.
+
+    Closing the iterator takes the questions back.
+    """
+    how = how or Scoring()
+    places = asyncio.Semaphore(how.side_by_side)
+    events: asyncio.Queue[Piece | Done] = asyncio.Queue()
+
+    async def one(step: int) -> None:
+        asks = [_shown(model, step, events), *[_whole(model)] * (how.samples - 1)]
+        events.put_nowait(Done(step, await _scored(asks, case, step, how, places)))
+
+    tasks = [asyncio.create_task(one(step)) for step in range(len(case.steps))]
+    try:
+        left = len(tasks)
+        while left:
+            event = await events.get()
+            left -= isinstance(event, Done)
+            yield event
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _whole(model: ChatModel) -> _Asking:
+    async def asking(ask: Ask) -> str | Failure:
+        outcome = await model.ask(ask)
+        return outcome if isinstance(outcome, Failure) else outcome.text
+
+    return asking
+
+
+def _shown(model: ChatModel, step: int, events: asyncio.Queue[Piece | Done]) -> _Asking:
+    async def asking(ask: Ask) -> str | Failure:
+        events.put_nowait(Piece(step, "", fresh=True))
+        pieces: list[str] = []
+        async for piece in model.stream(ask):
+            if isinstance(piece, Failure):
+                return piece
+            pieces.append(piece)
+            events.put_nowait(Piece(step, piece))
+        return "".join(pieces)
+
+    return asking
+
+
+async def _scored(asks: Sequence[_Asking], case: Case, step: int, how: Scoring, places: asyncio.Semaphore) -> Scored:
+    """One step from all of its samples."""
+    messages = critic(case.preference, case.query, case.steps[:step], case.steps[step])
+    return average(
+        await asyncio.gather(*(_sample(ask, messages, repeat, how, places) for repeat, ask in enumerate(asks)))
+    )
+
+
+async def _sample(
+    asking: _Asking, messages: tuple[Message, ...], repeat: int, how: Scoring, places: asyncio.Semaphore
+) -> Sample:
+    """One sample; another try where the reply cannot be read."""
+    found = Sample(None, "", "It was not asked.")
+    for attempt in range(1 + how.retries):
+        ask = Ask(messages, how.max_tokens)
+        if how.samples > 1 or attempt:
+            number = repeat * (1 + how.retries) + attempt
+            ask = replace(ask, temperature=how.temperature, seed=how.seed + number, repeat=number)
+        async with places:
+            found = _read(await asking(ask))
+        if found.score is not None:
+            break
+    return found
+
+
+def _read(outcome: str | Failure) -> Sample:
+    read = Malformed(outcome.reason) if isinstance(outcome, Failure) else read_critique(outcome)
+    if isinstance(read, Malformed):
+        return Sample(None, "", shorten(read.reason, REASON))
+    return Sample(read.score, read.critique)
+
+
+def average(taken: Sequence[Sample]) -> Scored:
+    """One score from the samples of a step: the mean of the valid ones; unscored with the first reason where there is none."""
+    valid = [(one.score, one.critique) for one in taken if one.score is not None]
+    if not valid:
+        return Scored(None, "", None, tuple(taken), taken[0].why if taken else "It was not asked.")
+    values = [value for value, _ in valid]
+    mean = statistics.fmean(values)
+    nearest = min(valid, key=lambda pair: abs(pair[0] - mean))
+    return Scored(mean, nearest[1], statistics.stdev(values) if len(values) > 1 else None, tuple(taken))
