@@ -23,16 +23,18 @@ from app.api import data as data_routes
 from app.api import jobs as job_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
+from app.api import score as score_routes
 from app.api import servers as server_routes
 from app.api import settings as settings_routes
 from app.api import studies as study_routes
 from app.api import trees as tree_routes
 from app.auth import first_admin, identify
 from app.context import Context
+from app.engines.apart import Residents
 from app.errors import Refused
 from app.guard import Guard, is_loopback, may_be_single
 from app.keeper import attended
-from app.pages import build, checks, data, home, jobs, people, rate, settings, sign_in, studies, trees
+from app.pages import build, checks, data, home, jobs, people, rate, score, settings, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -59,6 +61,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(job_routes.router(context))
     app.include_router(build_routes.router(context))
     app.include_router(check_routes.router(context))
+    app.include_router(score_routes.router(context, Residents()))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -110,6 +113,8 @@ def _pages() -> gr.Blocks:
         trees.build()
     with demo.route("Checks", "/checks"):
         checks.build()
+    with demo.route("Score", "/score"):
+        score.build()
     with demo.route("Studies", "/studies"):
         studies.build()
     with demo.route("Settings", "/settings"):

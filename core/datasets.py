@@ -3,13 +3,13 @@
 Rows are conversational prompt and completion, as TRL takes them, with where they come from beside. Pure; reads trees only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from core.parsing import number_steps, write_reply
 from core.ports import Message
 from core.prompts import judging, policy
 from core.tree import best_path, by_key, chain, path_score
-from core.types import Json, Record, Scenario, Tree
+from core.types import Json, Node, Record, Scenario, Tree
 
 D_REA, D_RFT = "d_rea", "d_rft"
 
@@ -34,14 +34,28 @@ def d_rea(tree: Tree) -> Iterator[Json]:
 
 def d_rft(tree: Tree) -> Json | None:
     """One row: the policy's question, and the path with the highest R(tau) as numbered steps. None without a finished path."""
+    steps = _best_steps(tree)
+    if not steps:
+        return None
+    asked = policy.policy(tree.scenario.preference, tree.scenario.query)
+    found = {"steps": len(steps), "reward": path_score(steps).total}
+    return _row(asked, _response(steps), tree.scenario) | found
+
+
+def best_response(tree: Tree) -> str | None:
+    """The path with the highest R(tau) as numbered steps, the response format of the policy. None without a finished path."""
+    steps = _best_steps(tree)
+    return _response(steps) if steps else None
+
+
+def _best_steps(tree: Tree) -> list[Node]:
     nodes = by_key(tree.nodes)
     best = best_path(nodes, tree.paths)
-    if best is None:
-        return None
-    steps = [node.thought for node in chain(nodes, best.leaf)]
-    asked = policy.policy(tree.scenario.preference, tree.scenario.query)
-    total = path_score(chain(nodes, best.leaf)).total
-    return _row(asked, "\n".join(number_steps(steps)), tree.scenario) | {"steps": len(steps), "reward": total}
+    return chain(nodes, best.leaf) if best else []
+
+
+def _response(steps: Sequence[Node]) -> str:
+    return "\n".join(number_steps([node.thought for node in steps]))
 
 
 def rows(name: str, record: Record) -> list[Json]:

@@ -7,6 +7,7 @@ NAVIGATION = (
     ("/data", "Data"),
     ("/trees", "Trees"),
     ("/checks", "Checks"),
+    ("/score", "Score"),
     ("/studies", "Studies"),
     ("/build", "Build"),
     ("/jobs", "Jobs"),

@@ -1,0 +1,107 @@
+"""Routes of the Score page: an example, and a response scored live as lines of JSON that come while the critic writes."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from app.actions.score_response import (
+    LONGEST,
+    LONGEST_RESPONSE,
+    MOST_SAMPLES,
+    Pasted,
+    critics,
+    example,
+    score_live,
+    steps_of,
+)
+from app.context import Context
+from app.engines.apart import Residents
+from app.errors import Busy, Refused
+from core.bands import BANDS, band_of
+from core.scoring import Done, Piece
+from core.steps import Found
+
+AT_ONCE = 3
+"""Responses that are scored live at the same time."""
+
+
+class Wanted(BaseModel):
+    """A response to score, not yet believed."""
+
+    preference: str = Field(max_length=LONGEST * 4)
+    query: str = Field(max_length=LONGEST * 4)
+    response: str = Field(max_length=LONGEST_RESPONSE * 4)
+    samples: int = 1
+    critic: str = Field(default="", max_length=100)
+
+
+def router(context: Context, residents: Residents) -> APIRouter:
+    """The routes under /api/score."""
+    routes = APIRouter(prefix="/api/score")
+    running: set[int] = set()
+
+    @routes.get("")
+    def form() -> dict[str, Any]:
+        return {
+            "critics": critics(context),
+            "rubric": [band._asdict() for band in BANDS],
+            "most_samples": MOST_SAMPLES,
+            "longest": LONGEST,
+            "longest_response": LONGEST_RESPONSE,
+        }
+
+    @routes.get("/example")
+    def sample(seed: Annotated[int, Query(ge=0, lt=1 << 31)] = 0) -> dict[str, Any]:
+        return example(context, seed)
+
+    @routes.post("")
+    async def live(body: Wanted) -> StreamingResponse:
+        pasted = Pasted(body.preference, body.query, body.response, body.samples)
+        found = steps_of(pasted)
+        if len(running) >= AT_ONCE:
+            raise Busy(f"{AT_ONCE} responses are being scored already. Try again in a moment.")
+        engine = context.settings.engines["critic"]
+
+        async def lines() -> AsyncGenerator[bytes]:
+            mark = id(asyncio.current_task())
+            running.add(mark)
+            try:
+                yield _line(_opening(found))
+                async with aclosing(score_live(context, residents, engine, pasted, found)) as events:
+                    async for event in events:
+                        yield _line(_told(event))
+                yield _line({"end": True})
+            except Refused as refusal:
+                yield _line({"error": str(refusal)})
+            finally:
+                running.discard(mark)
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson", headers={"cache-control": "no-store"})
+
+    return routes
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    return json.dumps(told).encode() + b"\n"
+
+
+def _opening(found: Found) -> dict[str, Any]:
+    return {"steps": [step._asdict() for step in found.steps], "how": found.how, "notes": found.notes}
+
+
+def _told(event: Piece | Done | str) -> dict[str, Any]:
+    match event:
+        case str():
+            return {"critic": event}
+        case Piece(step, text, fresh):
+            return {"step": step, "piece": text, "fresh": fresh}
+        case Done(step, scored):
+            band = None if scored.score is None else band_of(scored.score).key
+            samples = [sample._asdict() for sample in scored.samples]
+            return {"step": step, "done": scored._asdict() | {"samples": samples, "band": band}}
