@@ -37,6 +37,8 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.simulation
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.building
+	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.scoring
+	@$(BIN)/python -m benchmarks.fooling
 	@$(BIN)/python -m benchmarks.surviving
 	@$(BIN)/python -m benchmarks.calling
 	@$(BIN)/python -m benchmarks.jobs

@@ -9,6 +9,7 @@ from app.engines.apart import Residents, open_live
 from app.engines.endpoint import Engine
 from app.errors import Missing, Refused
 from core.datasets import best_response
+from core.prompts.template import claims_score
 from core.scoring import Case, Done, Piece, Scoring, stream_score
 from core.steps import Found, find_steps
 from db import scenarios
@@ -50,6 +51,14 @@ def steps_of(pasted: Pasted) -> Found:
     found = find_steps(pasted.response)
     if not found.steps:
         raise Refused("The response is empty. Paste a text with steps, such as “Step 1: …”.")
+    claims = [str(place) for place, step in enumerate(found.steps, 1) if claims_score(step.text)]
+    if claims:
+        which = (
+            f"Step {claims[0]} gives itself a score"
+            if len(claims) == 1
+            else f"Steps {', '.join(claims)} give themselves scores"
+        )
+        found = found._replace(notes=(*found.notes, f"{which}; the critic reads the text without it."))
     return found
 
 

@@ -30,15 +30,28 @@ _TOKEN = re.compile(
     r"</?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|think|answer)>|\[/?INST\]|<</?SYS>>", re.IGNORECASE
 )
 _FIELD = re.compile(r"\b(score|process|discovery|answer|total|reasoning|preference|query)([\s*]{0,9}):", re.IGNORECASE)
+_CLAIM = re.compile(
+    r"(?:\s{0,9}(?:\*{1,4}|\b)score[\s*]{0,9}:[\s*]{0,9}"
+    r"\[?[-+]?(?:[01](?:\.\d{0,30})?|\.\d{1,30})(?![\w%])\]?\*{0,4}\s{0,9})++",
+    re.IGNORECASE,
+)
 _STEP = re.compile(r"^([ \t*]{0,9}step[ \t]{0,9}\d{1,9}[ \t]{0,9}):", re.IGNORECASE | re.MULTILINE)
 
 
 def defused(text: str, limit: int = LONGEST) -> str:
-    """The text as material: no fence marks, no control tokens, no `SCORE:` or `Step k:`, at most `limit` characters."""
+    """The text as material: no fence marks, no control tokens, no `SCORE:` or `Step k:`, at most `limit` characters.
+
+    A score from -1 to 1 that a text gives itself is taken out whole, so that with and without it the critic reads the same.
+    """
     text = _CONTROL.sub(" ", text if len(text) <= limit else text[:limit] + _CUT)
     text = _TOKEN.sub(" ", _TOKEN_CLOSE.sub(">", _TOKEN_OPEN.sub("<", text)))
-    text = _CLOSE.sub("]", _OPEN.sub("[", text))
+    text = _CLAIM.sub(" ", _CLOSE.sub("]", _OPEN.sub("[", text)))
     return _STEP.sub(r"\1.", _FIELD.sub(r"\1\2,", text)).strip()
+
+
+def claims_score(text: str) -> bool:
+    """True where a text gives itself a score that `defused` takes out."""
+    return _CLAIM.search(text) is not None
 
 
 def fenced(name: str, text: str, limit: int = LONGEST) -> str:
