@@ -55,7 +55,7 @@
   // A random name. `crypto.randomUUID` is missing on plain HTTP, where people rate on a server of their own network.
   Subtext.uuid = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-  Subtext.many = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+  Subtext.many = (count, noun) => `${count.toLocaleString("en")} ${count === 1 ? noun : noun.replace(/([^aeiou])y$/, "$1ie")}${count === 1 ? "" : "s"}`;
   Subtext.ago = (iso) => {
     const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
     for (const [size, name] of [[86400, "day"], [3600, "hour"], [60, "minute"]])

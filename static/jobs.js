@@ -28,7 +28,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
     const minutes = Math.floor((Date.parse(job.now) - Date.parse(job.heartbeat_at)) / 60000);
     return minutes >= STALLED ? `No progress for ${many(minutes, "minute")}. The process lives; it may be busy with one long step, or stuck. The end of the log may tell.` : null;
   };
-  const what = (job) => Object.entries(job.spec).filter(([name]) => name !== "kind").map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ").slice(0, 120);
+  const what = (job) => Object.entries(job.spec).filter(([name]) => name !== "kind").map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ").replace(/^(.{110}[^,]*).*$/s, "$1 …");
 
   const act = (name, job) => guarded(async () => {
     const answer = await api(`/api/jobs/${job.id}/${name}`, {});

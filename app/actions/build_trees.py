@@ -177,28 +177,38 @@ def _of_set(context: Context, spec: BuildSpec, reporter: Reporter) -> list[Scena
 
 
 async def _write(spec: BuildSpec, model: ChatModel, totals: _Totals) -> list[Scenario]:
-    """New scenarios, topic by topic side by side."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_topic(spec, topic, model, totals)) for topic in dict.fromkeys(spec.topics)]
-    chosen = [scenario for task in tasks for scenario in task.result()]
-    return chosen[: spec.limit] if spec.limit else chosen
-
-
-async def _topic(spec: BuildSpec, topic: str, model: ChatModel, totals: _Totals) -> Sequence[Scenario]:
+    """New scenarios, in rounds: all topics that lack some are asked side by side, then read in their order, so that what is taken
+    does not depend on which reply comes first."""
+    topics = list(dict.fromkeys(spec.topics))
     taken: tuple[Scenario, ...] = ()
     for turn in range(_ROUNDS):
-        missing = min(spec.per_topic - len(taken), _IN_ONE_CALL)
-        if missing <= 0:
-            break
-        messages = council.scenario(topic, missing)
-        ask = Ask(messages, spec.max_tokens * 2, max(spec.temperature, 0.7), seed=spec.seed + turn, repeat=turn)
-        reply = await model.ask(ask)
-        found = Malformed(reply.reason) if isinstance(reply, Failure) else read_scenarios(reply.text)
-        if isinstance(found, Malformed):
-            totals.lost[f"No scenario on {topic}: {shorten(found.reason, 150)}"] += 1
-            continue
-        written = [Scenario(pair.preference, pair.query, topic, "train") for pair in found.found]
-        chosen = choose(written, taken, spec.per_topic)
-        taken = chosen.taken
-        totals.near += chosen.near
-    return taken
+        missing = {topic: spec.per_topic - sum(one.topic == topic for one in taken) for topic in topics}
+        asked = [topic for topic in topics if missing[topic] > 0]
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(_ask_for(spec, topic, min(missing[topic], _IN_ONE_CALL), turn, model))
+                for topic in asked
+            ]
+        for topic, task in zip(asked, tasks, strict=True):
+            found = task.result()
+            if isinstance(found, Malformed):
+                totals.lost[f"No scenario on {topic}: {shorten(found.reason, 150)}"] += 1
+                continue
+            chosen = choose(found, taken, len(taken) + missing[topic])
+            taken = chosen.taken
+            totals.near += chosen.near
+    ordered = sorted(taken, key=lambda one: topics.index(one.topic))
+    return ordered[: spec.limit] if spec.limit else ordered
+
+
+async def _ask_for(
+    spec: BuildSpec, topic: str, count: int, turn: int, model: ChatModel
+) -> Sequence[Scenario] | Malformed:
+    messages = council.scenario(topic, count)
+    seed = spec.seed + turn * len(spec.topics) + spec.topics.index(topic)
+    ask = Ask(messages, spec.max_tokens * 2, max(spec.temperature, 0.7), seed=seed, repeat=turn)
+    reply = await model.ask(ask)
+    found = Malformed(reply.reason) if isinstance(reply, Failure) else read_scenarios(reply.text)
+    if isinstance(found, Malformed):
+        return found
+    return [Scenario(pair.preference, pair.query, topic, "train") for pair in found.found]
