@@ -4,6 +4,7 @@ Pure. A marker is `Step k:` at the start of a line; every marker opens a step, w
 """
 
 import re
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from core.parsing import MOST_STEPS, segments
@@ -69,3 +70,27 @@ def _bounded(spans: list[Span], how: How, notes: list[str]) -> Found:
     if len(spans) > MOST_STEPS:
         notes.append(f"Only the first {MOST_STEPS} of {len(spans)} steps are looked at.")
     return Found(tuple(spans[:MOST_STEPS]), how, tuple(notes))
+
+
+def steps_of_tokens(steps: Sequence[tuple[int, int]], ends: Sequence[int], ended: bool) -> list[int]:
+    """The step of each sampled token, from 0; -1 for a token in none.
+
+    `steps` are the characters [start, end) of each step, in order; `ends[t]` is the number of characters of the response that the
+    first t + 1 tokens decode to, without special tokens. A token belongs to the step that holds its last character; one that
+    ends inside a character belongs to the step of that character; the token that ends the turn (the last one, where `ended`)
+    belongs to the last step (SPEC 4a).
+    """
+    found: list[int] = []
+    at = 0
+    whole = ends[-1] if ends else 0
+    before = 0
+    for place, end in enumerate(ends):
+        if ended and place == len(ends) - 1:
+            found.append(len(steps) - 1)
+            continue
+        last = end - 1 if end > before else min(end, whole - 1)
+        while at < len(steps) and steps[at][1] <= last:
+            at += 1
+        found.append(at if at < len(steps) and steps[at][0] <= last else -1)
+        before = end
+    return found
