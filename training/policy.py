@@ -1,0 +1,199 @@
+"""Train a policy by reinforcement, CDPA or GRPO with the mean step score, on a checkpoint and prompts that are handed in.
+
+Knows TRL's configuration and where a run keeps its files; not where prompts come from or what scores a step.
+"""
+
+import gc
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from trl.trainer.grpo_config import GRPOConfig
+
+from core.jobs import Reporter
+from core.prompts.policy import policy
+from training.cdpa import CDPATrainer, Credit, Score, StepRewards
+from training.critic import ADAPTER, CHECKPOINTS, METRICS, PLAN, WEIGHTS, Outcome, Tell, newest
+from training.critic_rows import NotTrainable
+from training.models import Loaded, device_of, load
+
+
+class Prompt(NamedTuple):
+    """What a policy is asked: a preference and a query."""
+
+    preference: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecipe:
+    """Everything that decides the weights, besides base, prompts and critic.
+
+    Each update sees `prompts` prompts with `group` responses each (G of Eq. 3), in micro-batches of `batch` responses. `beta` > 0
+    adds the KL to the base, 0 runs no reference pass. `loss` `dr_grpo` is the paper's sum over tokens, `grpo` the mean of means.
+    `iterations` updates are made with the same responses. `rank` 0 trains all weights.
+    """
+
+    credit: Credit = field(default_factory=Credit)
+    group: int = 5
+    prompts: int = 4
+    batch: int = 5
+    updates: int = 400
+    rate: float = 1e-6
+    warmup: float = 0.0
+    beta: float = 0.04
+    epsilon: float = 0.2
+    temperature: float = 1.0
+    top_p: float = 1.0
+    iterations: int = 1
+    loss: Literal["dr_grpo", "grpo"] = "dr_grpo"
+    max_new: int = 512
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    seed: int = 1
+    save_every: int = 50
+    log_every: int = 1
+    device: str = "auto"
+    vllm: Literal["", "colocate", "server"] = ""
+    vllm_url: str = ""
+
+
+def dataset(prompts: Sequence[Prompt]) -> Dataset:
+    """One row for each prompt: the policy's question, with preference and query beside for the critic."""
+    return Dataset.from_list(
+        [
+            {
+                "prompt": [message._asdict() for message in policy(one.preference, one.query)],
+                "preference": one.preference,
+                "query": one.query,
+            }
+            for one in prompts
+        ]
+    )
+
+
+def options(recipe: PolicyRecipe, folder: Path) -> GRPOConfig:
+    """TRL's configuration. Raises NotTrainable where the sizes do not fit each other."""
+    cpu = device_of(recipe.device).type == "cpu"
+    whole = recipe.group * recipe.prompts
+    if whole % recipe.batch:
+        raise NotTrainable(
+            f"{recipe.prompts} prompts x {recipe.group} responses are {whole} responses an update, which micro-batches of "
+            f"{recipe.batch} do not divide. Choose a divisor of {whole}."
+        )
+    return GRPOConfig(
+        output_dir=str(folder / CHECKPOINTS),
+        use_cpu=cpu,
+        bf16=not cpu,
+        gradient_checkpointing=not cpu,
+        per_device_train_batch_size=recipe.batch,
+        gradient_accumulation_steps=whole // recipe.batch,
+        steps_per_generation=whole // recipe.batch,
+        num_generations=recipe.group,
+        num_iterations=recipe.iterations,
+        max_steps=recipe.updates,
+        learning_rate=recipe.rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=recipe.warmup,
+        beta=recipe.beta,
+        epsilon=recipe.epsilon,
+        temperature=recipe.temperature,
+        top_p=recipe.top_p,
+        loss_type=recipe.loss,
+        max_completion_length=recipe.max_new,
+        mask_truncated_completions=True,
+        use_bias_correction_kl=False,
+        use_vllm=bool(recipe.vllm),
+        **({"vllm_mode": recipe.vllm} if recipe.vllm else {}),
+        **({"vllm_server_base_url": recipe.vllm_url} if recipe.vllm_url else {}),
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        logging_steps=recipe.log_every,
+        save_strategy="steps",
+        save_steps=recipe.save_every,
+        save_total_limit=2,
+        dataloader_pin_memory=not cpu,
+        report_to="none",
+        disable_tqdm=True,
+        log_completions=False,
+    )
+
+
+def train_policy(
+    base: Path, prompts: Sequence[Prompt], score: Score, folder: Path, recipe: PolicyRecipe, reporter: Reporter
+) -> Outcome:
+    """Train and write model, tokenizer, metrics.json and rollouts into `folder`; goes on from the newest checkpoint in it.
+
+    Raises NotTrainable for sizes that do not fit, NotLoadable for the base, CriticFailed when too few steps get a score.
+    """
+    if not prompts:
+        raise NotTrainable("There is no prompt to train on.")
+    plan = hashlib.sha256(repr([str(base), asdict(recipe), list(prompts)]).encode("utf-8", "replace")).hexdigest()
+    if (folder / PLAN).is_file() and (folder / PLAN).read_text("utf-8").strip() != plan:
+        raise NotTrainable(f"The folder {folder} holds a run with other prompts, another base or other settings.")
+    if (folder / METRICS).is_file():
+        told = json.loads((folder / METRICS).read_text("utf-8"))
+        return Outcome(True, told["updates"], told["updates"], told)
+    loaded = load(base, recipe.device, kind=torch.float32 if recipe.rank == 0 else None)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PLAN).write_text(plan + "\n", "utf-8")
+    trainer = make_trainer(loaded, prompts, score, folder, recipe, reporter)
+    found = newest(folder / CHECKPOINTS)
+    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    done = trainer.state.global_step
+    if done < recipe.updates:
+        outcome = Outcome(False, done, recipe.updates, {"log": trainer.state.log_history})
+    else:
+        outcome = Outcome(True, done, recipe.updates, _written(trainer, folder, recipe, len(prompts)))
+    del trainer, loaded
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return outcome
+
+
+def make_trainer(
+    loaded: Loaded, prompts: Sequence[Prompt], score: Score, folder: Path, recipe: PolicyRecipe, reporter: Reporter
+) -> CDPATrainer:
+    """The trainer of a run, not yet started."""
+    lora = LoraConfig(
+        r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    ) if recipe.rank else None  # fmt: skip
+    return CDPATrainer(
+        model=loaded.model,
+        args=options(recipe, folder),
+        train_dataset=dataset(prompts),
+        processing_class=loaded.tokenizer,
+        peft_config=lora,
+        callbacks=[Tell(reporter)],
+        rewards=StepRewards(loaded.tokenizer, score, loaded.ends),
+        credit=recipe.credit,
+        folder=folder,
+    )
+
+
+def _written(trainer: CDPATrainer, folder: Path, recipe: PolicyRecipe, prompts: int) -> dict[str, Any]:
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    if recipe.rank:
+        model.save_pretrained(folder / ADAPTER)
+        model = model.merge_and_unload()
+    model.save_pretrained(folder / WEIGHTS)
+    trainer.processing_class.save_pretrained(folder / WEIGHTS)  # type: ignore[union-attr]
+    metrics = {
+        "recipe": asdict(recipe),
+        "prompts": prompts,
+        "updates": trainer.state.global_step,
+        "log": trainer.state.log_history,
+    }
+    beside = folder / f"{METRICS}.part"
+    beside.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
+    beside.replace(folder / METRICS)
+    return metrics
