@@ -21,6 +21,7 @@ from core.prompts.policy import policy
 from training.cdpa import CDPATrainer, Credit, Score, StepRewards
 from training.critic import ADAPTER, CHECKPOINTS, METRICS, PLAN, WEIGHTS, Outcome, Tell, newest
 from training.critic_rows import NotTrainable
+from training.generate import SMALL
 from training.models import Loaded, device_of, load
 
 
@@ -144,6 +145,8 @@ def train_policy(
     loaded = load(base, recipe.device, kind=torch.float32 if recipe.rank == 0 else None)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLAN).write_text(plan + "\n", "utf-8")
+    if loaded.model.device.type == "cpu" and loaded.model.num_parameters() < SMALL:
+        torch.set_num_threads(1)
     trainer = make_trainer(loaded, prompts, score, folder, recipe, reporter)
     found = newest(folder / CHECKPOINTS)
     trainer.train(resume_from_checkpoint=str(found) if found else None)
