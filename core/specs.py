@@ -108,6 +108,10 @@ CRITIC_PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "base": "", "lora_rank": 0, "learning_rate": 2e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048,
             "report_steps": 60, "max_tokens": 160,
         },
+        "untrained": {
+            "base": UNTRAINED, "lora_rank": 0, "learning_rate": 2e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048,
+            "report_steps": 60, "max_tokens": 160,
+        },
         "paper": {
             "base": "Qwen2.5-7B-Instruct", "lora_rank": 16, "lora_alpha": 32, "learning_rate": 2e-5, "epochs": 3.0,
             "max_length": 4096,
