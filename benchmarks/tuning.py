@@ -11,14 +11,16 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Trainer
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -29,28 +31,48 @@ from training.critic import Recipe, train_critic
 from training.starter import FOLDER
 
 RECIPE = Recipe(rank=0, rate=1e-4, epochs=1, batch=1, accumulate=8, max_length=2048, device="cpu", log_every=5)
-WAYS = ("bare", "ours")
 
 
 class Speed(NamedTuple):
-    """One run: tokens read by the model, seconds of `train()`, seconds of the whole call."""
+    """One run: tokens read by the model, seconds of `train()`, seconds of the processor in it, seconds of the whole call."""
 
     tokens: float
     training: float
+    processor: float
     whole: float
 
 
-def speed(log: list[dict[str, float]], began: float) -> Speed:
-    """What a trainer's log says of a run that has just ended."""
-    tokens = max(row["num_tokens"] for row in log if "num_tokens" in row)
-    return Speed(
-        tokens, next(row["train_runtime"] for row in log if "train_runtime" in row), time.perf_counter() - began
-    )
+@contextmanager
+def watched(taken: list[tuple[float, float]]) -> Iterator[None]:
+    """Within the block every `train()` of a trainer leaves its seconds, of the clock and of the processor."""
+    plain = Trainer.train
+
+    def train(self: Trainer, *arguments: Any, **options: Any) -> Any:
+        clock, processor = time.perf_counter(), time.process_time()
+        found = plain(self, *arguments, **options)
+        taken.append((time.perf_counter() - clock, time.process_time() - processor))
+        return found
+
+    Trainer.train = train  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Trainer.train = plain  # type: ignore[method-assign]
 
 
-def bare(found: list[Example], folder: Path, recipe: Recipe) -> Speed:
-    """TRL by itself."""
+def measure(make: Callable[[], list[dict[str, float]]]) -> Speed:
+    """Run one way, which returns its trainer's log."""
+    gc.collect()
+    taken: list[tuple[float, float]] = []
     began = time.perf_counter()
+    with watched(taken):
+        log = make()
+    tokens = max(row["num_tokens"] for row in log if "num_tokens" in row)
+    return Speed(tokens, *taken[0], time.perf_counter() - began)
+
+
+def bare(found: list[Example], folder: Path, recipe: Recipe) -> list[dict[str, float]]:
+    """TRL by itself."""
     rows = [
         {
             "prompt": [message._asdict() for message in one.prompt],
@@ -80,32 +102,35 @@ def bare(found: list[Example], folder: Path, recipe: Recipe) -> Speed:
         train_dataset=Dataset.from_list(rows),
         processing_class=AutoTokenizer.from_pretrained(FOLDER),
     )
-    trainer.remove_callback(PrinterCallback)
     trainer.train()
     trainer.save_model(str(folder / "model"))
-    return speed(trainer.state.log_history, began)
+    return trainer.state.log_history
 
 
-def ours(found: list[Example], folder: Path, recipe: Recipe) -> Speed:
+def ours(found: list[Example], folder: Path, recipe: Recipe) -> list[dict[str, float]]:
     """A critic's training."""
-    began = time.perf_counter()
-    outcome = train_critic(FOLDER, found, [], folder, recipe, Quiet())
-    return speed(outcome.metrics["log"], began)
+    return train_critic(FOLDER, found, [], folder, recipe, Quiet()).metrics["log"]
+
+
+def ratios(runs: dict[str, list[Speed]], rate: Callable[[Speed], float]) -> str:
+    """Ours over the bare script's by pairs of neighbours: median and range."""
+    found = [rate(mine) / rate(plain) for plain, mine in zip(runs["bare"], runs["ours"], strict=True)]
+    return f"{statistics.median(found):.3f} (from {min(found):.3f} to {max(found):.3f})"
 
 
 def main() -> None:
     """Print the ratios."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 6
+    PrinterCallback.on_log = lambda *_, **__: None  # type: ignore[method-assign]
     found = list(examples(starter_trees(["train"])))
-    runs: dict[str, list[Speed]] = {way: [] for way in WAYS}
-    makers: dict[str, Callable[[list[Example], Path, Recipe], Speed]] = {"bare": bare, "ours": ours}
+    ways = {"bare": bare, "ours": ours}
+    runs: dict[str, list[Speed]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as name:
-        for way in WAYS:
-            makers[way](found, Path(name) / f"warm-{way}", replace(RECIPE, updates=2))
+        for way, make in ways.items():
+            make(found, Path(name) / f"warm-{way}", replace(RECIPE, updates=2))
         for turn in range(rounds):
-            for way in WAYS if turn % 2 == 0 else WAYS[::-1]:
-                gc.collect()
-                runs[way].append(makers[way](found, Path(name) / f"{way}-{turn}", RECIPE))
+            for way in list(ways)[:: 1 if turn % 2 == 0 else -1]:
+                runs[way].append(measure(partial(ways[way], found, Path(name) / f"{way}-{turn}", RECIPE)))
     for way, made in runs.items():
         rates = sorted(one.tokens / one.training for one in made)
         whole = statistics.median(one.whole for one in made)
@@ -113,14 +138,8 @@ def main() -> None:
             f"{way}: {statistics.median(rates):.0f} tokens/s (from {rates[0]:.0f} to {rates[-1]:.0f} in {rounds} rounds, "
             f"{made[0].tokens:.0f} tokens each), {whole:.1f} s with loading and writing"
         )
-    pairs = [
-        mine.tokens / mine.training / (plain.tokens / plain.training)
-        for plain, mine in zip(*runs.values(), strict=True)
-    ]
-    print(
-        f"ours has {statistics.median(pairs):.3f} of the bare script's tokens/s (median of pairs; "
-        f"from {min(pairs):.3f} to {max(pairs):.3f})"
-    )
+    print(f"tokens/s, ours over bare, median of pairs: {ratios(runs, lambda one: one.tokens / one.training)}")
+    print(f"tokens a second of processor time: {ratios(runs, lambda one: one.tokens / one.processor)}")
 
 
 if __name__ == "__main__":
