@@ -65,13 +65,22 @@ def get(database: Database, scenario_id: int) -> Stored | None:
         if row is None:
             return None
         scenario = Scenario(row.preference, row.query, row.topic, row.split, row.explanation)
-        tree = _tree(connection, row.id, scenario)
+        kept = _tree(connection, row.id, scenario)
+        tree = kept.tree if kept else None
     foreign = None if row.body is None else Foreign(row.form, json.loads(row.body), row.title, scenario)
     ids = (row.id, row.set_id, row.name, row.version, bool(row.sample), row.position, row.form)
     return Stored(*ids, scenario, tree, foreign, row.file, bool(row.growing))
 
 
-def _tree(connection: Connection, scenario_id: int, scenario: Scenario) -> Tree | None:
+class Kept(NamedTuple):
+    """A tree with the ids it is kept under."""
+
+    scenario_id: int
+    tree_id: int
+    tree: Tree
+
+
+def _tree(connection: Connection, scenario_id: int, scenario: Scenario) -> Kept | None:
     query = "SELECT id, form, patch FROM tree WHERE scenario_id = :id ORDER BY id DESC LIMIT 1"
     found: Any = connection.execute(text(query), {"id": scenario_id}).first()
     if found is None:
@@ -82,14 +91,9 @@ def _tree(connection: Connection, scenario_id: int, scenario: Scenario) -> Tree 
     )
     made = tuple(_node(tuple(row)) for row in nodes)
     marks = connection.exec_driver_sql("SELECT mark FROM tree_mark WHERE tree_id = ? ORDER BY mark", (found.id,))
-    return Tree(
-        scenario,
-        made,
-        tuple(_path(tuple(row)) for row in paths),
-        tuple(marks.scalars()),
-        found.form,
-        _load(found.patch),
-    )
+    drawn = tuple(_path(tuple(row)) for row in paths)
+    tree = Tree(scenario, made, drawn, tuple(marks.scalars()), found.form, _load(found.patch))
+    return Kept(scenario_id, found.id, tree)
 
 
 def _load(value: str | None) -> Any:
@@ -226,6 +230,16 @@ def one_record(database: Database, set_id: int, position: int) -> Record | None:
 
 def records(database: Database, set_id: int, offset: int = 0, limit: int = -1) -> Iterator[Record]:
     """The records of a set in their order, as a stream in bounded memory and one consistent state."""
+    for found in _records(database, set_id, offset, limit):
+        yield found.tree if isinstance(found, Kept) else found
+
+
+def trees(database: Database, set_id: int) -> Iterator[Kept]:
+    """The trees of a set with their ids, streamed in the order of their records."""
+    return (found for found in _records(database, set_id, 0, -1) if isinstance(found, Kept))
+
+
+def _records(database: Database, set_id: int, offset: int, limit: int) -> Iterator[Kept | Foreign]:
     query = """
     SELECT r.form, r.title, r.body, s.id AS scenario_id, s.preference, s.query, s.topic, s.split, s.explanation
     FROM record r LEFT JOIN scenario s ON s.record_id = r.id
@@ -242,6 +256,6 @@ def records(database: Database, set_id: int, offset: int = 0, limit: int = -1) -
             if row.body is not None:
                 yield Foreign(row.form, json.loads(row.body), row.title, scenario)
             elif scenario is not None and scenario_id is not None:
-                tree = _tree(connection, scenario_id, scenario)
-                if tree is not None:
-                    yield tree
+                kept = _tree(connection, scenario_id, scenario)
+                if kept is not None:
+                    yield kept

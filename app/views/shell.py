@@ -9,6 +9,7 @@ NAVIGATION = (
     ("/checks", "Checks"),
     ("/studies", "Studies"),
     ("/build", "Build"),
+    ("/critic", "Critic"),
     ("/jobs", "Jobs"),
     ("/settings", "Settings"),
     ("/people", "People"),
