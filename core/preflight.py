@@ -129,14 +129,19 @@ def operations(spec: CriticSpec, net: Shape, tokens: float) -> float:
     return (4 if spec.lora_rank else 6) * net.parameters * tokens
 
 
-def time_line(spec: CriticSpec, net: Shape, count: int, mean: float, pace: Pace) -> Line:
-    """How long it may take, from `count` training examples of `mean` tokens."""
+def time_line(spec: CriticSpec, net: Shape, counts: tuple[int, int], mean: float, pace: Pace) -> Line:
+    """How long it may take, from `counts` examples to train on and held out, of `mean` tokens.
+
+    After every epoch, and at the end, the loss on the held-out ones is computed: 2 operations a parameter and token.
+    """
+    count, held = counts
     planned = updates(spec, count)
     seen = min(planned * spec.batch * spec.accumulate, math.ceil(count * spec.epochs))
     tokens = seen * mean
     if not net.parameters or not mean:
         return Line("time", "warning", f"{planned:,} updates; how long they take is not known.")
-    took = spell(operations(spec, net, tokens) / pace.flops)
+    looks = max(1, math.ceil(seen / max(1, count)))
+    took = spell((operations(spec, net, tokens) + 2 * net.parameters * held * mean * looks) / pace.flops)
     rough = (
         f"at the pace of {pace.measured}; it may be half or twice that"
         if pace.measured

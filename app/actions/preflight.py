@@ -44,7 +44,8 @@ def check(context: Context, spec: CriticSpec, found: Overview) -> list[Line]:
         lines.append(preflight.disk_line(preflight.disk(spec, net, on_gpu), free_disk))
     lines += _trackers(spec, context.environment)
     pace = _measured(context, on_gpu) or Pace(_guess(on_gpu), "")
-    lines.append(preflight.time_line(spec, net, seen["train"]["steps"], seen["lengths"]["mean"], pace))
+    counts = (seen["train"]["steps"], seen["held_out"]["steps"])
+    lines.append(preflight.time_line(spec, net, counts, seen["lengths"]["mean"], pace))
     return lines
 
 
@@ -178,13 +179,14 @@ def _measured(context: Context, on_gpu: bool) -> Pace | None:
         if job.kind != "critic" or job.attempt != 1 or (job.device not in ("", gpu.CPU)) != on_gpu:
             continue
         numbers = jobs.metrics(context.database, job.id)
-        tokens, seconds = (numbers.get(name, [(0, None)])[-1][1] for name in ("num_tokens", "train_runtime"))
+        tokens, whole = (numbers.get(name, [(0, None)])[-1][1] for name in ("num_tokens", "train_runtime"))
+        seconds = (whole or 0) - sum(value or 0 for _, value in numbers.get("eval_runtime", []))
         try:
             spec = read_spec(job.spec)
             net = shape_of(base_of(context, spec)) if isinstance(spec, CriticSpec) else None
         except (Refused, ValueError):
             continue
-        if isinstance(spec, CriticSpec) and net and tokens and seconds and seconds > 0:
+        if isinstance(spec, CriticSpec) and net and tokens and seconds > 0:
             flops = preflight.operations(spec, net, tokens) / seconds
             return Pace(flops, f"job {job.id} ({tokens / seconds:,.0f} tokens a second)")
     return None

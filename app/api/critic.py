@@ -49,8 +49,12 @@ def router(context: Context) -> APIRouter:
 
     @routes.post("/preview")
     async def preview(body: Draft) -> dict[str, Any]:
+        """What is seen, or `refused`: why nothing can be seen yet, such as a base that is still being typed."""
         spec = _critic(body)
-        found = await previews.overview(spec)
+        try:
+            found = await previews.overview(spec)
+        except Refused as refusal:
+            return {"refused": str(refusal)}
         return await run_in_threadpool(view, context, spec, found)
 
     @routes.post("/example")

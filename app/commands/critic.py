@@ -37,7 +37,9 @@ def add(commands: Any) -> None:
 
 def _fields(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("set", type=_number, help="number of the set")
-    parser.add_argument("--preset", choices=list(CRITIC_PRESETS), default="starter", help="where all other fields start")
+    parser.add_argument(
+        "--preset", choices=list(CRITIC_PRESETS), default="starter", help="where all other fields start"
+    )
     for field in FIELDS:
         if field.name == "set":
             continue
@@ -56,7 +58,9 @@ def _fields(parser: argparse.ArgumentParser) -> None:
 
 def _number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 is needed, not {text!r}; `subtext sets` lists the sets")
+        raise argparse.ArgumentTypeError(
+            f"a whole number from 1 is needed, not {text!r}; `subtext sets` lists the sets"
+        )
     return int(text)
 
 
@@ -83,7 +87,9 @@ def _preview(context: Context, options: argparse.Namespace) -> int:
     if shown is not None:
         prompt, critique, score = ("".join(text for text, part in shown.tokens if part == side) for side in (0, 1, 2))
         counts = [sum(part == side for _, part in shown.tokens) for side in (0, 1, 2)]
-        print(f"\nExample {at + 1} of {len(found.entries)}: scenario {shown.place}, step {shown.node}, {shown.length} tokens")
+        print(
+            f"\nExample {at + 1} of {len(found.entries)}: scenario {shown.place}, step {shown.node}, {shown.length} tokens"
+        )
         print(f"prompt ({counts[0]} tokens, not trained on): …{prompt[-200:]}")
         print(f"critique ({counts[1]} tokens): {critique}")
         print(f"score ({counts[2]} tokens): {score}")
@@ -92,7 +98,9 @@ def _preview(context: Context, options: argparse.Namespace) -> int:
 
 def _print_overview(seen: dict[str, Any]) -> None:
     train, held, long = seen["train"], seen["held_out"], seen["lengths"]
-    print(f"{seen['examples']} examples from {seen['set']['name']} v{seen['set']['version']} as {seen['base']} reads them")
+    print(
+        f"{seen['examples']} examples from {seen['set']['name']} v{seen['set']['version']} as {seen['base']} reads them"
+    )
     print(f"train\t{train['steps']} steps of {train['scenarios']} scenarios")
     print(f"held out\t{held['steps']} steps of {held['scenarios']} scenarios")
     print(f"drawn\t{seen['drawn']} scenarios; the others state their split")
@@ -100,7 +108,9 @@ def _print_overview(seen: dict[str, Any]) -> None:
         print(seen["problem"])
     else:
         measured = "" if long["measured"] == long["total"] else f" ({long['measured']} of {long['total']} measured)"
-        print(f"tokens\tmedian {long['median']}, longest {long['longest']}, {long['cut']} above {long['limit']}{measured}")
+        print(
+            f"tokens\tmedian {long['median']}, longest {long['longest']}, {long['cut']} above {long['limit']}{measured}"
+        )
     for group in seen["groups"]:
         print(f"{group['kind']}\t{group['total']} findings, {group['blocking']} block: {group['meaning']}")
         for one in group["findings"][:5]:
