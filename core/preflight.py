@@ -288,7 +288,8 @@ def _lengths(spec: CriticSpec, seen: Mapping[str, Any]) -> list[Line]:
 def _corrected(found: Mapping[str, int]) -> str:
     if not found["labels"] and not found["open"]:
         return "Nobody has checked a step of this set, so there is no correction to train with."
-    told = f"{_many(found['labels'], 'step')} get their label from people"
+    own = found["labels"]
+    told = f"{_many(own, 'step')} {'has its' if own == 1 else 'have their'} label from people"
     left = f"; {found['open']:,} judged wrong without a correction are left out" if found["open"] else ""
     changed = f"; {found['changed']:,} checks do not count, their steps were changed since" if found["changed"] else ""
     return f"{told}{left}{changed}."
