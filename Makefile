@@ -6,7 +6,7 @@ VLLM := .venv-vllm
 RAY := .venv-ray
 PATHS := app core db training tests benchmarks static
 
-.PHONY: help run test check fmt bench screenshots starter-model starter-report vllm-cpu ray clean
+.PHONY: help run test check fmt bench bench-critic screenshots starter-model starter-report vllm-cpu ray clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -40,6 +40,10 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.surviving
 	@$(BIN)/python -m benchmarks.calling
 	@$(BIN)/python -m benchmarks.jobs
+
+bench-critic: $(VENV)/.installed-dev ## train critics: tokens a second beside bare TRL, and base against trained for three seeds (half an hour)
+	@$(BIN)/python -m benchmarks.tuning
+	@$(BIN)/python -m benchmarks.critic_seeds
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set
 	@$(BIN)/python -m tests.ui.screenshots

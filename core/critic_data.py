@@ -80,7 +80,8 @@ class Example(NamedTuple):
     """One step to judge: `prompt` asks the critic, `completion` is `Reasoning: critique SCORE: score`.
 
     `scenario` is the place of the tree among those given, from 1; `group` names (preference, query): examples of one group are
-    never on both sides of a split. `step` is 1 for a step right below the query.
+    never on both sides of a split. `step` is 1 for a step right below the query. `scenario_id` and `tree_id` are numbers that
+    the caller knows the tree by, handed through; 0 where there are none.
     """
 
     scenario: int
@@ -93,6 +94,8 @@ class Example(NamedTuple):
     score: float
     prompt: tuple[Message, ...]
     completion: str
+    scenario_id: int = 0
+    tree_id: int = 0
 
 
 class Finding(NamedTuple):
@@ -130,10 +133,11 @@ def group_of(scenario: Scenario) -> str:
     return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def examples(trees: Iterable[Tree]) -> Iterator[Example]:
-    """The rows of D_Rea as examples, in the order of the trees and their nodes."""
+def examples(trees: Iterable[Tree], ids: Sequence[tuple[int, int]] = ()) -> Iterator[Example]:
+    """The rows of D_Rea as examples, in the order of the trees and their nodes; `ids` are (scenario id, tree id) by tree."""
     for place, tree in enumerate(trees, 1):
         group = group_of(tree.scenario)
+        known = ids[place - 1] if ids else (0, 0)
         for row in d_rea(tree):
             yield Example(
                 place,
@@ -146,6 +150,7 @@ def examples(trees: Iterable[Tree]) -> Iterator[Example]:
                 row["score"],
                 tuple(Message(**message) for message in row["prompt"]),
                 row["completion"][0]["content"],
+                *known,
             )
 
 

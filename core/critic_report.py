@@ -18,13 +18,19 @@ BINS = 10
 
 
 class Judged(NamedTuple):
-    """One held-out step: the data's score in [-1, 1], the critic's or None with the reason in `why`, and where it stands."""
+    """One held-out step: the data's score in [-1, 1], the critic's or None with the reason in `why`, and where it stands.
+
+    `node`, `scenario` and `tree` are handed through from the example: a key, and numbers that the caller knows them by.
+    """
 
     stated: float
     said: float | None
     why: str
     step: int
     persona: str
+    node: str = ""
+    scenario: int = 0
+    tree: int = 0
 
 
 class Quality(NamedTuple):
@@ -120,6 +126,11 @@ def bins(judged: Sequence[Judged]) -> tuple[Bin, ...]:
         )
         for place, pairs in enumerate(held)
     )
+
+
+def points(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """Every step as JSON values, in the order given: where it stands, what the data states, what the critic said."""
+    return [one._asdict() for one in judged]
 
 
 def as_json(found: Report) -> dict[str, Any]:

@@ -13,6 +13,12 @@ REASON = 200
 """Characters of a reason that are kept."""
 
 
+def judged(example: Example, said: float | None, why: str) -> Judged:
+    """What a critic said of an example, or why it said nothing, with where the step stands."""
+    where = (example.node, example.scenario_id, example.tree_id)
+    return Judged(example.score, said, why, example.step, example.persona, *where)
+
+
 async def score_steps(
     model: ChatModel,
     found: Sequence[Example],
@@ -38,8 +44,8 @@ async def score_steps(
             done += 1
             stopped = (tell is not None and tell(done)) or stopped
             if isinstance(read, Malformed):
-                return Judged(example.score, None, shorten(read.reason, REASON), example.step, example.persona)
-            return Judged(example.score, read.score, "", example.step, example.persona)
+                return judged(example, None, shorten(read.reason, REASON))
+            return judged(example, read.score, "")
 
-    found_all = await asyncio.gather(*(one(example) for example in found))
-    return [judged for judged in found_all if judged is not None]
+    made = await asyncio.gather(*(one(example) for example in found))
+    return [outcome for outcome in made if outcome is not None]

@@ -239,7 +239,7 @@ def data_lines(spec: CriticSpec, seen: Mapping[str, Any]) -> list[Line]:
     lines += _lengths(spec, seen)
     if spec.corrections:
         found = seen["checked"]
-        level: Level = "ok" if found["labels"] or found["open"] else "warning"
+        level: Level = "ok" if found["labels"] or found["left_out"] else "warning"
         lines.append(Line("corrections", level, _corrected(found)))
     return lines
 
@@ -286,13 +286,14 @@ def _lengths(spec: CriticSpec, seen: Mapping[str, Any]) -> list[Line]:
 
 
 def _corrected(found: Mapping[str, int]) -> str:
-    if not found["labels"] and not found["open"]:
+    if not found["labels"] and not found["left_out"]:
         return "Nobody has checked a step of this set, so there is no correction to train with."
     own = found["labels"]
     told = f"{_many(own, 'step')} {'has its' if own == 1 else 'have their'} label from people"
-    left = f"; {found['open']:,} judged wrong without a correction are left out" if found["open"] else ""
-    changed = f"; {found['changed']:,} checks do not count, their steps were changed since" if found["changed"] else ""
-    return f"{told}{left}{changed}."
+    corrected = f", {found['corrected']:,} of them corrected"
+    left = f"; {found['left_out']:,} judged wrong without a whole correction are left out" if found["left_out"] else ""
+    stale = f"; {found['stale']:,} were changed since and keep their own label" if found["stale"] else ""
+    return f"{told}{corrected}{left}{stale}."
 
 
 def _many(count: int, noun: str) -> str:

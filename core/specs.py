@@ -65,13 +65,18 @@ class BuildSpec(JobSpec):
     side_by_side: int = Field(default=8, ge=1, le=256)
 
 
+UNTRAINED = "starter-untrained"
+"""A base that knows nothing, to compare with."""
+
+
 class CriticSpec(JobSpec):
     """Train a critic on the scored steps of a set (SPEC 3), and report on held-out scenarios beside its base.
 
-    `base` is a checkpoint: '' the starter model, an absolute path, or a folder below `models` in the data folder. `lora_rank` 0
-    trains all weights. `held_out` is the share of scenarios drawn where a set states no split. `max_tokens` bounds a reply when
-    held-out steps are scored, at most `report_steps` of them (0: no report). With `corrections` people's checks replace the
-    labels of checked steps. `report_to` names trackers that get the curves too. The others are those of `training.critic.Recipe`.
+    `base` is a checkpoint: '' the starter model, an absolute path, or a folder below `models` in the data folder; `UNTRAINED` is
+    the starter model's network with weights drawn by `seed`. With `corrections` people's checks that hold replace the labels of
+    the steps they judged. `lora_rank` 0 trains all weights. `held_out` is the share of scenarios drawn where a set states no
+    split. `max_tokens` bounds a reply when held-out steps are scored, at most `report_steps` of them (0: no report). `report_to`
+    names trackers that get the curves too. The others are those of `training.critic.Recipe`.
     """
 
     LANE: ClassVar[Lane] = "gpu"
@@ -79,6 +84,7 @@ class CriticSpec(JobSpec):
     name: str = Field(min_length=1, max_length=120)
     set: int = Field(ge=1, lt=1 << 62)
     base: str = Field(default="", max_length=1000)
+    corrections: bool = False
     lora_rank: int = Field(default=16, ge=0, le=512)
     lora_alpha: int = Field(default=32, ge=1, le=1024)
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -95,7 +101,6 @@ class CriticSpec(JobSpec):
     held_out: float = Field(default=0.1, ge=0, lt=1)
     report_steps: int = Field(default=500, ge=0, le=100_000)
     max_tokens: int = Field(default=512, ge=16, le=8000)
-    corrections: bool = False
     report_to: list[Tracker] = Field(default=[], max_length=3)
 
 
@@ -103,6 +108,10 @@ CRITIC_PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "starter": {
             "base": "", "lora_rank": 0, "learning_rate": 2e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048,
+            "report_steps": 60, "max_tokens": 160,
+        },
+        "untrained": {
+            "base": UNTRAINED, "lora_rank": 0, "learning_rate": 2e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048,
             "report_steps": 60, "max_tokens": 160,
         },
         "paper": {

@@ -56,7 +56,7 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
   const part = (name) => form.fields.filter((field) => field.part === name).map(line);
   const applies = el("p", { class: "st-dim", id: "st-applies" });
   const summary = el("p", { class: "st-dim", id: "st-recipe" });
-  const ABOUT = { starter: "shows the machinery on a CPU in minutes", paper: "the setting of the CDRA paper, for a GPU" };
+  const ABOUT = { starter: "shows the machinery on a CPU in minutes", untrained: "the same from weights that know nothing", paper: "the setting of the CDRA paper, for a GPU" };
   const presets = Object.keys(form.presets).map((name) => el("button", { class: "st-button", type: "button", "data-preset": name, onclick: () => { choose(name); later(0); } }, `${name}: ${ABOUT[name] || "a starting point"}`));
   const mark = () => {
     const now = spec();
@@ -118,9 +118,9 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
         here ? [el("svg:line", { class: "st-length-limit", x1: x(long.limit), x2: x(long.limit), y1: 2, y2: height }), el("svg:text", { class: "st-tick", x: x(long.limit) + (anchor === "end" ? -5 : 5), y: 13, "text-anchor": anchor }, `limit ${long.limit.toLocaleString("en")}`)] : el("svg:text", { class: "st-tick", x: width, y: 13, "text-anchor": "end" }, `limit ${long.limit.toLocaleString("en")} →`),
         [0, 0.5, 1].map((at) => el("svg:text", { class: "st-tick", x: at * width, y: height + 15, "text-anchor": at === 0 ? "start" : at === 1 ? "end" : "middle" }, Math.round(at * end).toLocaleString("en")))));
   };
-  const checkedSentence = ({ labels: own, open, changed }) => {
+  const checkedSentence = ({ labels: own, corrected, left_out: open, stale: changed }) => {
     if (!own && !open && !changed) return "Nobody has checked a step of this set yet, so there is no correction to train with.";
-    return `People checked this set: ${many(own, "step")} have a label from them${open ? `, ${open.toLocaleString("en")} were judged wrong without a correction and would be left out` : ""}${changed ? `, ${many(changed, "check")} no longer count because the step was changed` : ""}.`;
+    return `People checked this set: ${many(own, "step")} ${own === 1 ? "has" : "have"} a label from them, ${corrected.toLocaleString("en")} of them corrected${open ? `; ${open.toLocaleString("en")} judged wrong without a whole correction would be left out` : ""}${changed ? `; ${changed.toLocaleString("en")} changed since they were checked and keep their own label` : ""}.`;
   };
   const drawData = (seen) => {
     applies.textContent = checkedSentence(seen.checked);

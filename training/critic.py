@@ -104,7 +104,6 @@ class CriticTrainer(SFTTrainer):
         with torch.no_grad():
             outputs, self._outputs = self._outputs, None
             added = parts(outputs.log_probs.detach(), outputs.label_mask, mask)
-            added = self.accelerator.gather(added[None]).sum(0)
         mode = "train" if self.model.training else "eval"
         self._sums[mode] = self._sums[mode] + added if mode in self._sums else added
         return found
@@ -114,7 +113,8 @@ class CriticTrainer(SFTTrainer):
         mode = "train" if self.model.training else "eval"
         sums = self._sums.pop(mode, None)
         if sums is not None and ("loss" in logs or "eval_loss" in logs):
-            critique, critiques, score, scores = sums.tolist()
+            # Every process logs at the same updates, so the sums meet here, once for a log and not once for a batch.
+            critique, critiques, score, scores = self.accelerator.gather(sums[None]).sum(0).tolist()
             own = {
                 "loss_critique": critique / critiques if critiques else math.nan,
                 "loss_score": score / scores if scores else math.nan,
@@ -288,11 +288,17 @@ def _plan(folder: Path, base: Path, recipe: Recipe, found: Sequence[Example]) ->
 
 
 def _written(trainer: CriticTrainer, folder: Path, recipe: Recipe, sizes: tuple[int, int]) -> dict[str, Any]:
-    """Write the adapter, the merged weights, the tokenizer and metrics.json; returns what the last one holds."""
+    """Write the adapter, the merged weights, the tokenizer and metrics.json; returns what the last one holds.
+
+    After a training on a GPU the weights are written as bfloat16, which is how they are loaded there and what a server takes;
+    float32 ones would be served as float16.
+    """
     model: Any = trainer.accelerator.unwrap_model(trainer.model)
     if recipe.rank:
         model.save_pretrained(folder / ADAPTER)
         model = model.merge_and_unload()
+    if model.device.type != "cpu":
+        model = model.to(torch.bfloat16)
     model.save_pretrained(folder / WEIGHTS)
     tokenizer: Any = trainer.processing_class
     tokenizer.padding_side = "left"

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,18 +17,18 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from app.actions.people_labels import apply, labels_now
 from app.actions.train_critic import base_of
 from app.context import Context
 from app.engines.roles import STARTER, checkpoint_digest
 from app.errors import Refused
 from app.executor import TOP
 from core.bands import BANDS, Histogram
-from core.checks import digest, judged_of, label_of
+from core.critic_corrections import Counts
 from core.critic_data import Example, examples, group_of, lint
 from core.critic_preview import Entry, Group, Origin, chosen, groups, lengths, sides
 from core.prompts.judging import CRITIC
 from core.specs import CriticSpec
-from core.tree import by_key
 from core.types import shorten
 from db import checks, growing, scenarios, sets
 from db.scenarios import Kept
@@ -47,14 +46,6 @@ APART_S = 240
 _FILES = 400
 
 
-class Checked(NamedTuple):
-    """People's checks of a set's steps: labels that hold, judged wrong without a label of their own, steps changed since."""
-
-    labels: int
-    open: int
-    changed: int
-
-
 class Overview(BaseModel):
     """Everything kept about a set and a base, besides the tokens. `problem` is why there are no tokens, or ''."""
 
@@ -66,7 +57,7 @@ class Overview(BaseModel):
     entries: list[Entry]
     groups: list[Group]
     histogram: Histogram
-    checked: Checked
+    checked: Counts
 
 
 class ShownExample(BaseModel):
@@ -157,6 +148,8 @@ def _there(found: ShownExample | None, at: int) -> ShownExample:
 def make(context: Context, found: Wanted, at: int) -> None:
     """Read the set, tokenise, and keep what was seen: the overview, and examples from the window of `at` on."""
     kept = list(scenarios.trees(context.database, found.spec.set))
+    labelled, checked = apply(kept, labels_now(context, [one.tree_id for one in kept]))
+    kept = labelled if found.spec.corrections else kept
     trees = [one.tree for one in kept]
     listed = list(examples(trees))
     measured: dict[int, int] = {}
@@ -188,7 +181,7 @@ def make(context: Context, found: Wanted, at: int) -> None:
         context, _file(context, found.key, "overview"),
         Overview(
             form=FORM, context=most, problem=problem, origins=[_origin(one) for one in kept], entries=entries,
-            groups=list(groups(report)), histogram=report.histogram, checked=_checked(context, kept),
+            groups=list(groups(report)), histogram=report.histogram, checked=checked,
         ),
     )  # fmt: skip
 
@@ -219,26 +212,6 @@ def _keep_windows(context: Context, found: Wanted, listed: Sequence[Example], at
 def _origin(one: Kept) -> Origin:
     scenario = one.tree.scenario
     return Origin(one.scenario_id, one.tree_id, shorten(scenario.query, 90), group_of(scenario), scenario.split)
-
-
-def _checked(context: Context, kept: Sequence[Kept]) -> Checked:
-    """How the checks that people made fit the steps as they are now."""
-    trees = {one.tree_id: (one.tree.scenario, by_key(one.tree.nodes)) for one in kept}
-    best: dict[tuple[int, str], str] = {}
-    for event in checks.held(context.database):
-        if event.tree_id not in trees:
-            continue
-        scenario, nodes = trees[event.tree_id]
-        judged = judged_of(scenario, nodes, event.node_key)
-        if judged is None or digest(judged) != event.digest:
-            state = "changed"
-        else:
-            label = label_of(judged, event.check)
-            state = "open" if label.score is None and label.critique is None else "labels"
-        step = (event.tree_id, event.node_key)
-        best[step] = max(best.get(step, "changed"), state, key=("changed", "open", "labels").index)
-    count = Counter(best.values())
-    return Checked(count["labels"], count["open"], count["changed"])
 
 
 def _folder(context: Context) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from app.actions.people_labels import labelled, sentence
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.cache import CachedModel
@@ -19,12 +20,12 @@ from app.engines.endpoint import Local
 from app.engines.roles import STARTER, open_engine, source
 from app.errors import Refused
 from core.critic_data import Example, Lint, Parts, counts, examples, lint, refusal, split
-from core.critic_report import Judged, as_json, report
+from core.critic_report import Judged, as_json, points, report
 from core.critic_scoring import score_steps
 from core.jobs import Reporter, plain
-from core.specs import CriticSpec
-from core.types import Tree
+from core.specs import UNTRAINED, CriticSpec
 from db import scenarios, sets
+from db.scenarios import Kept
 
 LINT, REPORT = "lint.json", "report.json"
 _KEPT = 1000
@@ -34,21 +35,29 @@ _KEPT = 1000
 def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Run a training to its end, or until it is told to stop. Returns counts, the last losses and the report. Raises Refused."""
     base = base_of(context, spec)
-    trees = _trees(context, spec, reporter)
+    result: dict[str, Any] = {}
+    kept = _trees(context, spec, reporter)
+    if spec.corrections:
+        kept, result["people"] = labelled(context, kept, folder, reporter)
+        reporter.progress(0, 0, sentence(result["people"]))
+    trees = [one.tree for one in kept]
     found = lint(trees)
     write_lint(folder, found)
     blocked = refusal(found)
     if blocked:
         raise Refused(f"{blocked} {LINT} in the job's folder has the whole list.")
-    parts = split(list(examples(trees)), spec.held_out, spec.seed)
+    ids = [(one.scenario_id, one.tree_id) for one in kept]
+    parts = split(list(examples(trees, ids)), spec.held_out, spec.seed)
     if not parts.train:
         raise Refused("Every scenario of this set is held out by its own split, so there is nothing to train on.")
-    result: dict[str, Any] = {
+    result |= {
         "lint": dict(counts(found)),
         "train": _size(parts.train),
         "held_out": _size(parts.held_out),
         "drawn": parts.drawn,
     }
+    if spec.base == UNTRAINED:
+        base = _untrained(base, folder, spec.seed)
     trained = _train(spec, base, parts, folder, reporter)
     result |= trained
     if trained["whole"] and spec.report_steps and parts.held_out:
@@ -62,8 +71,11 @@ def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Rep
 
 
 def base_of(context: Context, spec: CriticSpec) -> Path:
-    """The folder of the base. Raises Refused, saying where it was looked for, where there is none."""
-    if not spec.base:
+    """The folder of the base. Raises Refused, saying where it was looked for, where there is none.
+
+    For `UNTRAINED` it is the starter model: tokenizer and size are its own, the weights are drawn in the job.
+    """
+    if spec.base in ("", UNTRAINED):
         return STARTER
     models = (context.settings.data / "models").resolve()
     base = (models / spec.base).resolve()
@@ -77,12 +89,12 @@ def base_of(context: Context, spec: CriticSpec) -> Path:
     return base
 
 
-def _trees(context: Context, spec: CriticSpec, reporter: Reporter) -> list[Tree]:
+def _trees(context: Context, spec: CriticSpec, reporter: Reporter) -> list[Kept]:
     if sets.one_set(context.database, spec.set) is None:
         raise Refused(f"There is no set number {spec.set}; it may have been deleted. `subtext sets` lists them.")
     for file in sets.files_of(context.database, spec.set):
         reporter.input(file.name, file.digest)
-    return [record for record in scenarios.records(context.database, spec.set) if isinstance(record, Tree)]
+    return list(scenarios.trees(context.database, spec.set))
 
 
 def write_lint(folder: Path, found: Lint) -> None:
@@ -104,6 +116,16 @@ def choose(found: Sequence[Example], most: int, seed: int) -> list[Example]:
     """At most so many of the examples, drawn by the seed, in their order."""
     places = sorted(Random(seed).sample(range(len(found)), most)) if len(found) > most else range(len(found))
     return [found[place] for place in places]
+
+
+def _untrained(starter: Path, folder: Path, seed: int) -> Path:
+    """The starter's network with weights drawn by the seed, in the job's folder."""
+    # Late: torch belongs to the processes that run a model, never to the page or the worker.
+    try:
+        from training.untrained import write_untrained
+    except ImportError as error:
+        raise Refused("Training needs torch and trl: pip install 'subtext[train]'.") from error
+    return write_untrained(starter, folder / "untrained", seed)
 
 
 def _train(spec: CriticSpec, base: Path, parts: Parts, folder: Path, reporter: Reporter) -> dict[str, Any]:
@@ -153,7 +175,7 @@ async def _reports(
 
         if not reporter.cancelled():
             judged = await _scored(context, path, chosen, spec.max_tokens, tell)
-            found[name] = as_json(report(judged)) | {"model": digest_of(path)}
+            found[name] = as_json(report(judged)) | {"model": digest_of(path), "points": points(judged)}
     return found
 
 

@@ -16,13 +16,18 @@ pytest.importorskip("trl", reason="trl is not installed (extra `train`)")
 
 from app.actions import jobs as actions
 from app.actions.import_data import import_files
+from app.actions.people_labels import PEOPLE
 from app.actions.train_critic import LINT, REPORT, base_of, choose, train_critic
 from app.context import Context
+from app.engines.roles import STARTER
 from app.errors import Refused
 from app.run import act
 from app.worker import Worker
+from core.checks import Check
 from core.critic_data import Example
-from core.specs import CriticSpec
+from core.specs import UNTRAINED, CriticSpec
+from core.tree import by_key
+from db import checks, scenarios
 from tests.app.odd_bench import Bench
 from tests.app.test_build import Told
 from tests.samples import deeppref
@@ -90,6 +95,17 @@ def test_a_critic_is_trained_and_reported(context: Context, stocked: int, base: 
     for own in told_report.values():
         assert own["all"]["steps"] == 3
         assert sum(own["reasons"].values()) == round(own["all"]["unscored"] * 3)
+        assert len(own["points"]) == 3
+        for point in own["points"]:
+            assert set(point) == {"scenario", "tree", "node", "step", "persona", "stated", "said", "why"}
+            stored = scenarios.get(context.database, point["scenario"])
+            assert stored and stored.tree
+            node = by_key(stored.tree.nodes)[point["node"]]
+            assert (node.score, node.depth) == (point["stated"], point["step"])
+            assert (point["said"] is None) == bool(point["why"])
+            with context.database.read() as connection:
+                target = checks.target(connection, point["tree"], point["node"])
+            assert target and target.scenario_id == point["scenario"]
     assert list(told.inputs) == ["trees.json"]
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert json.loads((tmp_path / LINT).read_text("utf-8"))["histogram"]["total"] == 12
@@ -123,6 +139,37 @@ def test_a_killed_process_goes_on_from_its_checkpoint(bench: Bench, write: Write
     assert (job.result["updates"], job.result["report"]["trained"]["steps"]) == (16, 2)
     log = json.loads((bench.folder(job_id) / "metrics.json").read_text("utf-8"))["log"]
     assert log[-1]["step"] == 16
+
+
+def test_a_critic_is_trained_with_peoples_corrections(
+    context: Context, stocked: int, base: Path, tmp_path: Path
+) -> None:
+    for kept in scenarios.trees(context.database, stocked):
+        with context.database.read() as connection:
+            wrong, partly = (checks.target(connection, kept.tree_id, key) for key in ("1", "2"))
+        assert wrong and partly
+        place = (kept.tree_id, "1", wrong.digest)
+        checks.save(context.database, place, Check("wrong"), "Ada", f"a{kept.tree_id}", context.now())
+        place = (kept.tree_id, "2", partly.digest)
+        checks.save(context.database, place, Check("partly", 0.11), "Ada", f"b{kept.tree_id}", context.now())
+    told = Told()
+    result = act(context, spec(stocked, base, corrections=True), tmp_path, told)
+    assert result["people"] == {"labels": 3, "corrected": 3, "left_out": 3, "disputed": 0, "stale": 0}
+    assert (result["train"]["steps"], result["held_out"]["steps"], result["lint"]["no_score"]) == (6, 3, 3)
+    assert any("3 steps have a label from people" in said for _, _, said in told.said)
+    points = json.loads((tmp_path / REPORT).read_text("utf-8"))["trained"]["points"]
+    assert {point["node"]: point["stated"] for point in points}["2"] == 0.11
+    assert list(told.inputs) == ["trees.json", PEOPLE]
+    again = act(context, spec(stocked, base, corrections=True), tmp_path, Told())
+    assert (again["whole"], again["people"]) == (True, result["people"])
+
+
+def test_an_untrained_base_is_written_into_the_folder(context: Context, stocked: int, tmp_path: Path) -> None:
+    wanted = spec(stocked, Path(UNTRAINED), updates=1, report_steps=1)
+    result = act(context, wanted, tmp_path, Told())
+    assert (result["whole"], result["report"]["base"]["steps"]) == (True, 1)
+    assert (tmp_path / "untrained" / "model.safetensors").is_file()
+    assert (tmp_path / "untrained" / "tokenizer.json").read_bytes() == (STARTER / "tokenizer.json").read_bytes()
 
 
 def test_bad_data_is_refused_with_the_list(context: Context, write: Write, base: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from app.engines.roles import STARTER
 from app.errors import Refused
 from app.main import create_app
 from core.checks import Check
+from core.critic_corrections import Counts
 from core.critic_form import arguments
 from core.preflight import Line
 from core.specs import CRITIC_PRESETS, CriticSpec, critic_preset
@@ -172,7 +173,13 @@ def test_checks_that_apply_are_counted(context: Context, stocked: int) -> None:
     _checked(context, stocked, "4", Check(""))
     with context.database.write() as connection:
         connection.exec_driver_sql("UPDATE node SET thought = 'changed' WHERE key = '3' AND tree_id = 1")
-    assert overview(context, spec(stocked)).checked == (1, 1, 1)
+    found = overview(context, spec(stocked))
+    assert found.checked == Counts(labels=1, corrected=1, left_out=1, disputed=0, stale=1)
+    assert (len(found.entries), found.entries[0].score) == (40, 0.8)
+    corrected = overview(context, spec(stocked, corrections=True))
+    assert (len(corrected.entries), corrected.entries[0].score) == (39, 0.2)
+    shown = example(context, spec(stocked, corrections=True), 0)
+    assert "SCORE: 0.2" in "".join(text for text, part in shown.tokens if part)
 
 
 def test_a_web_server_previews_without_torch(context: Context, stocked: int) -> None:

@@ -21,7 +21,7 @@ NET = Shape(1928, 56, 8, 2, 100)
 SEEN: dict[str, Any] = {
     "groups": [], "train": {"scenarios": 3, "steps": 30}, "held_out": {"scenarios": 1, "steps": 4}, "growing": 0, "problem": "",
     "context": 2048, "lengths": {"measured": 34, "total": 34, "limit": 2048, "longest": 900, "cut": 0},
-    "checked": {"labels": 0, "open": 0, "changed": 0},
+    "checked": {"labels": 0, "corrected": 0, "left_out": 0, "disputed": 0, "stale": 0},
 }  # fmt: skip
 
 
@@ -150,8 +150,11 @@ def test_corrections_say_how_many_apply() -> None:
     (line,) = [
         line
         for line in preflight.data_lines(
-            spec(corrections=True), SEEN | {"checked": {"labels": 1, "open": 2, "changed": 0}}
+            spec(corrections=True), SEEN | {"checked": SEEN["checked"] | {"labels": 1, "corrected": 1, "left_out": 2}}
         )
         if line.name == "corrections"
     ]
-    assert line.text == "1 step has its label from people; 2 judged wrong without a correction are left out."
+    assert (
+        line.text
+        == "1 step has its label from people, 1 of them corrected; 2 judged wrong without a whole correction are left out."
+    )

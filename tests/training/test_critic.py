@@ -1,6 +1,9 @@
 """Training a critic on a tiny random network: what is trained on, the two parts of the loss, accumulation, going on after a stop."""
 
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 pytest.importorskip("trl", reason="trl is not installed (extra `train`)")
 
+from peft import PeftModel  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoTokenizer  # noqa: E402
 from trl.trainer.sft_trainer import SFTTrainer  # noqa: E402
@@ -18,9 +22,10 @@ from trl.trainer.sft_trainer import SFTTrainer  # noqa: E402
 from core.critic_data import Example, examples  # noqa: E402
 from core.types import Node, Scenario, Tree  # noqa: E402
 from training import critic  # noqa: E402
-from training.critic import CriticTrainer, Recipe, newest, parts, train_critic  # noqa: E402
+from training.critic import CriticTrainer, Outcome, Recipe, newest, parts, train_critic  # noqa: E402
 from training.critic_rows import NotTrainable, encode, preview  # noqa: E402
 from training.models import load  # noqa: E402
+from training.untrained import write_untrained  # noqa: E402
 
 QWEN = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
@@ -108,7 +113,7 @@ def test_exactly_the_reply_and_its_end_are_trained_on(tokenizer: Any) -> None:
         assert not any(row.score[: row.start])
 
 
-def test_the_same_tokens_as_trl_would_train_on(tokenizer: Any, base: Path) -> None:
+def test_the_same_tokens_as_trl_would_train_on(tokenizer: Any, base: Path, tmp_path: Path) -> None:
     """TRL's own preparation of the same row; it goes on behind the end of the turn, where nothing but white space is left."""
     from datasets import Dataset
     from trl.trainer.sft_config import SFTConfig
@@ -123,7 +128,7 @@ def test_the_same_tokens_as_trl_would_train_on(tokenizer: Any, base: Path) -> No
             }
         ]
     )
-    options = SFTConfig(use_cpu=True, bf16=False, report_to="none", max_length=4096, output_dir="never-written")
+    options = SFTConfig(use_cpu=True, bf16=False, report_to="none", max_length=4096, output_dir=str(tmp_path))
     prepared = SFTTrainer(
         model=load(base, "cpu").model, args=options, train_dataset=data, processing_class=tokenizer
     ).train_dataset[0]
@@ -169,6 +174,15 @@ def test_parts_by_hand() -> None:
     assert parts(log_probs, trained, score).tolist() == [11.0, 3.0, 20.0, 2.0]
 
 
+CURVES = ("loss", "loss_critique", "loss_score", "grad_norm", "learning_rate")
+
+
+def curve(outcome: Outcome) -> dict[tuple[int, str], float]:
+    """What was logged of the updates, by update and name."""
+    rows = [row for row in outcome.metrics["log"] if "loss" in row]
+    return {(row["step"], name): row[name] for row in rows for name in CURVES}
+
+
 def weights(folder: Path) -> dict[str, Any]:
     """The trained weights."""
     return load_file(folder / critic.WEIGHTS / "model.safetensors")
@@ -181,9 +195,10 @@ def same(first: dict[str, Any], second: dict[str, Any], within: float) -> bool:
     )
 
 
-def test_a_run_writes_a_critic_and_its_parts_add_up(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_run_writes_a_critic_and_its_parts_add_up(base: Path, tmp_path: Path, rank: int) -> None:
     told = Told()
-    outcome = train_critic(base, made(6), made(7)[6:], tmp_path, SMALL, told)
+    outcome = train_critic(base, made(6), made(7)[6:], tmp_path, replace(SMALL, rank=rank, rate=1e-3), told)
     assert (outcome.whole, outcome.updates, outcome.planned) == (True, 6, 6)
     for update in range(1, 7):
         own = told.at(update)
@@ -206,9 +221,10 @@ def test_every_trained_token_is_in_one_of_the_parts(base: Path, tmp_path: Path) 
     assert told.at(1)["critique_tokens"] + told.at(1)["score_tokens"] == sum(len(row.ids) - row.start for row in rows)
 
 
-def test_small_batches_added_up_are_one_large_one(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rank", [0, 4])
+def test_small_batches_added_up_are_one_large_one(base: Path, tmp_path: Path, rank: int) -> None:
     found = made(8)
-    recipe = replace(SMALL, epochs=1, save_every=100)
+    recipe = replace(SMALL, epochs=1, save_every=100, rank=rank)
     tell = [Told(), Told()]
     train_critic(base, found, [], tmp_path / "one", replace(recipe, batch=1, accumulate=4), tell[0])
     train_critic(base, found, [], tmp_path / "four", replace(recipe, batch=4, accumulate=1), tell[1])
@@ -216,18 +232,22 @@ def test_small_batches_added_up_are_one_large_one(base: Path, tmp_path: Path) ->
         assert tell[0].at(1)[name] == pytest.approx(tell[1].at(1)[name], rel=1e-4)
     assert tell[0].at(1)["grad_norm"] == pytest.approx(tell[1].at(1)["grad_norm"], rel=1e-3)
     assert tell[0].at(2)["loss"] == pytest.approx(tell[1].at(2)["loss"], rel=1e-3)
+    assert tell[0].at(2)["loss"] != pytest.approx(tell[0].at(1)["loss"], rel=1e-3)
+    assert same(weights(tmp_path / "one"), weights(tmp_path / "four"), 1e-4)
 
 
 @pytest.mark.parametrize("rank", [0, 4])
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(base: Path, tmp_path: Path, rank: int) -> None:
     found = made(6)
     recipe = replace(SMALL, rank=rank, dropout=0.1 if rank else 0.0)
-    train_critic(base, found, [], tmp_path / "unbroken", recipe, Told())
+    unbroken = train_critic(base, found, [], tmp_path / "unbroken", recipe, Told())
     first = train_critic(base, found, [], tmp_path / "broken", recipe, Told(stop_after=3))
     assert (first.whole, first.updates, first.planned) == (False, 3, 6)
     assert not (tmp_path / "broken" / critic.WEIGHTS).exists()
     second = train_critic(base, found, [], tmp_path / "broken", recipe, Told())
     assert (second.whole, second.updates) == (True, 6)
+    assert curve(second) == pytest.approx(curve(unbroken), rel=1e-6)
+    assert len(curve(second)) == 6 * len(CURVES)
     assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "broken"), 1e-6)
     assert (tmp_path / "broken" / critic.ADAPTER).exists() == bool(rank)
     assert not same(weights(tmp_path / "broken"), load_file(base / "model.safetensors"), 1e-6)
@@ -248,3 +268,62 @@ def test_half_a_checkpoint_is_passed_over(tmp_path: Path) -> None:
 def test_the_hooks_into_trl_still_exist() -> None:
     assert CriticTrainer.compute_loss is not SFTTrainer.compute_loss
     assert {"compute_loss", "log"} <= set(vars(SFTTrainer))
+
+
+def killed_at(update: int, arguments: tuple[Any, ...]) -> None:
+    """Train in a process of its own until an update, then die at once: no checkpoint is written, nothing is closed."""
+
+    class Dying(Told):
+        def progress(self, done: float, total: float, message: str = "") -> None:
+            if done >= update:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    train_critic(*arguments, Dying())
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_a_run_that_was_killed_gives_the_same_curve(base: Path, tmp_path: Path, rank: int) -> None:
+    """Killed in the fifth update, with checkpoints of the second and the fourth: the fifth is done again."""
+    found, recipe = made(6), replace(SMALL, rank=rank, dropout=0.1 if rank else 0.0)
+    unbroken = train_critic(base, found, found[:1], tmp_path / "unbroken", recipe, Told())
+    arguments = (base, found, found[:1], tmp_path / "killed", recipe)
+    process = multiprocessing.get_context("spawn").Process(target=killed_at, args=(5, arguments))
+    process.start()
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL
+    at = newest(tmp_path / "killed" / critic.CHECKPOINTS)
+    assert at is not None and at.name == "checkpoint-4"
+    told = Told()
+    outcome = train_critic(*arguments, told)
+    assert (outcome.whole, outcome.updates) == (True, 6)
+    assert min(step for step, _, _ in told.metrics) == 5
+    assert curve(outcome) == pytest.approx(curve(unbroken), rel=1e-5)
+    assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "killed"), 1e-5)
+
+
+def test_a_lora_leaves_the_base_alone_and_its_merge_is_the_adapter_on_the_base(base: Path, tmp_path: Path) -> None:
+    before = {name: value.clone() for name, value in load_file(base / "model.safetensors").items()}
+    train_critic(base, made(4), [], tmp_path, replace(SMALL, rank=4, rate=1e-2), Told())
+    assert same(load_file(base / "model.safetensors"), before, 0)
+    plain = load(base, "cpu")
+    ids = torch.tensor([encode(plain.tokenizer, made(1)[0]).ids])
+    with torch.no_grad():
+        bare = plain.model(ids).logits
+        adapted = PeftModel.from_pretrained(plain.model, tmp_path / critic.ADAPTER).eval()(ids).logits
+        merged = load(tmp_path / critic.WEIGHTS, "cpu").model(ids).logits
+    assert torch.allclose(merged, adapted, atol=1e-3)
+    assert not torch.allclose(merged, bare, atol=1e-1)
+
+
+def test_an_untrained_network_is_drawn_by_the_seed(base: Path, tmp_path: Path) -> None:
+    state = torch.random.get_rng_state()
+    one, again, other = (write_untrained(base, tmp_path / name, seed) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    drawn = load_file(one / "model.safetensors")
+    assert same(drawn, load_file(again / "model.safetensors"), 0)
+    assert not same(drawn, load_file(other / "model.safetensors"), 1e-3)
+    assert not same(drawn, load_file(base / "model.safetensors"), 1e-3)
+    assert encode(load(one, "cpu").tokenizer, made(1)[0]) == encode(load(base, "cpu").tokenizer, made(1)[0])
+    kept = (one / "model.safetensors").stat().st_mtime_ns
+    assert write_untrained(base, one, 9) == one
+    assert (one / "model.safetensors").stat().st_mtime_ns == kept
