@@ -48,9 +48,9 @@ def test_headers_that_make_no_sense_count_as_nothing(odd: Any) -> None:
 
 def test_memory_of_all_weights_and_of_a_lora() -> None:
     whole = preflight.need(spec(lora_rank=0, batch=2), NET, 10, gpu=False)
-    assert whole == Need(4 * 1928, 12 * 1928, 2 * 68 * 20 * 8 + 12 * 20 * 100)
+    assert whole == Need(4 * 1928, 12 * 1928, 2 * 68 * 20 * 8 + 24 * 20 * 100)
     small = preflight.need(spec(lora_rank=4), NET, 10, gpu=True)
-    assert small == Need(2 * 1928 + 4 * 4 * 56, 12 * 4 * 56, 2 * 2 * 10 * 8 + 34 * 10 * 8 + 12 * 10 * 100)
+    assert small == Need(2 * 1928 + 4 * 4 * 56, 12 * 4 * 56, 2 * 2 * 10 * 8 + 34 * 10 * 8 + 24 * 10 * 100)
     assert preflight.need(spec(lora_rank=4), NET, 10, gpu=False).weights == 4 * 1928 + 4 * 4 * 56
     assert preflight.disk(spec(lora_rank=0), NET, gpu=False) == 3 * 12 * 1928 + 4 * 1928
 
@@ -110,7 +110,7 @@ def test_versions_that_are_missing_block() -> None:
 
 
 def test_memory_and_disk_lines() -> None:
-    need = Need(1 << 30, 2 << 30, 1 << 30)
+    need = Need(1 << 30, 2 << 30, 1 << 29, 1 << 29)
     assert [preflight.memory_line(need, free << 30, 8 << 30, "it").level for free in (5, 4, 3)] == [
         "ok",
         "ok",
