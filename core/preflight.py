@@ -103,8 +103,8 @@ def need(spec: CriticSpec, net: Shape, tokens: int, gpu: bool) -> Need:
     Weights have 4 bytes, 2 under a LoRA on a GPU; what is trained has 12 more: gradient and Adam's two moments; LoRA matrices
     are kept beside the base. Activations follow Korthikanti et al. 2022, section 4.1: 34 x tokens x width bytes a layer at 2
     bytes a value, without the attention matrices that are never stored; with checkpointing (GPU) 2 x tokens x width a layer and
-    one layer in full. The logits take 6 x 4 bytes a token and word of the vocabulary, for log probabilities, entropy and gradients
-    stand beside them. Measured on a CPU (4 million parameters, 144 to 5,848 tokens a batch) the whole was right within 10 %.
+    one layer in full. The logits take 6 x 4 bytes a token and word of the vocabulary: log probabilities, entropy, gradients
+    beside them. Measured on a CPU (4 million parameters, 144 to 5,848 tokens a batch) the whole was right within 10 %.
     """
     small = gpu and spec.lora_rank > 0
     own = trained(spec, net)
