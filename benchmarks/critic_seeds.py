@@ -138,14 +138,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         context = open_context(Settings(data=Path(name) / "data", starter_set=False))
         prepare(context)
-        for seed in seeds:
-            set_id = stock(context, seed, Path(name))
-            rows.append(by_length(context, set_id, seed))
-            for base in BASES:
+        sets = {seed: stock(context, seed, Path(name)) for seed in seeds}
+        rows += [by_length(context, set_id, seed) for seed, set_id in sets.items()]
+        for base in BASES:
+            for seed, set_id in sets.items():
                 report, seconds = run(context, set_id, seed, base, Path(name) / f"{base}-{seed}")
-                for which in ("base", "trained"):
-                    rows.append(row(seed, f"{base}, {which}", report[which]["all"]))
-                print(f"seed {seed}, {base}: trained and scored in {seconds:.0f} s", flush=True)
+                rows += [row(seed, f"{base}, {which}", report[which]["all"]) for which in ("base", "trained")]
+                print(f"{base}, seed {seed}: trained and scored in {seconds:.0f} s", flush=True)
+                print("\n".join(table(rows[-2:]).splitlines()[:3]), flush=True)
     print(table(rows))
     for base in BASES:
         print(verdict(rows, base))

@@ -107,12 +107,12 @@ class CriticSpec(JobSpec):
 CRITIC_PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "starter": {
-            "base": "", "lora_rank": 0, "learning_rate": 2e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048,
-            "report_steps": 60, "max_tokens": 160,
+            "base": "", "lora_rank": 0, "learning_rate": 1e-3, "epochs": 6.0, "accumulate": 8, "max_length": 2048,
+            "report_steps": 150, "max_tokens": 256,
         },
         "untrained": {
-            "base": UNTRAINED, "lora_rank": 0, "learning_rate": 2e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048,
-            "report_steps": 60, "max_tokens": 160,
+            "base": UNTRAINED, "lora_rank": 0, "learning_rate": 1e-3, "epochs": 6.0, "accumulate": 8, "max_length": 2048,
+            "report_steps": 150, "max_tokens": 256,
         },
         "paper": {
             "base": "Qwen2.5-7B-Instruct", "lora_rank": 16, "lora_alpha": 32, "learning_rate": 2e-5, "epochs": 3.0,
@@ -120,7 +120,8 @@ CRITIC_PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )  # fmt: skip
-"""Starting points for a critic: `starter` shows the machinery on a CPU in minutes, `paper` is the setting of the CDRA paper.
+"""Starting points for a critic: `starter` trains the starter model on the starter set in minutes on a CPU, `untrained` does so
+from weights that know nothing, `paper` is the setting of the CDRA paper.
 The paper prints no batch size; ours of 16 examples an update is a choice."""
 
 

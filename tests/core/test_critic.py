@@ -10,12 +10,12 @@ import pytest
 
 from core.bands import BANDS
 from core.critic_data import Example, against_tone, counts, examples, lint, refusal, split, tone
-from core.critic_report import Judged, as_json, quality, report, spearman
+from core.critic_report import Judged, as_json, points, quality, report, spearman
 from core.critic_scoring import score_steps
 from core.jobs import plain
 from core.parsing import read_reply
 from core.ports import Ask, Failure, Reply
-from core.specs import CRITIC_PRESETS, CriticSpec, critic_preset, lane, read_spec, resumable
+from core.specs import CRITIC_PRESETS, UNTRAINED, CriticSpec, critic_preset, lane, read_spec, resumable
 from core.types import Node, Scenario, Tree
 
 ROOT = Node("0", None, "root", 0, "q")
@@ -267,6 +267,17 @@ def test_scoring_keeps_the_order_and_every_reason() -> None:
     assert {(ask.temperature, ask.max_tokens) for ask in model.asks} == {(0.0, 99)}
 
 
+def test_points_carry_the_ids_that_were_handed_in() -> None:
+    trees = many(2)
+    found = list(examples(trees, [(11, 21), (12, 22)]))
+    judged = asyncio.run(score_steps(Scorer({"q0": "so SCORE: 0.3", "q1": Failure("busy", "Busy.", 1)}), found, 99))
+    assert points(judged)[1:3] == [
+        {"scenario": 11, "tree": 21, "node": "0-1-1", "step": 2, "persona": "pedagogue", "stated": 0.2, "said": 0.3, "why": ""},
+        {"scenario": 12, "tree": 22, "node": "0-1", "step": 1, "persona": "pedagogue", "stated": 0.5, "said": None, "why": "Busy."},
+    ]  # fmt: skip
+    assert {(one.scenario_id, one.tree_id) for one in examples(trees)} == {(0, 0)}
+
+
 def test_scoring_that_is_told_to_stop_leaves_the_rest_out() -> None:
     found: list[Example] = list(examples(many(20)))
     model = Scorer({"q": "Reasoning: so. SCORE: 0.3"})
@@ -285,6 +296,8 @@ def test_the_spec_and_its_presets() -> None:
     for name in CRITIC_PRESETS:
         assert isinstance(critic_preset(name, name="x", set=1), CriticSpec)
     assert critic_preset("starter", name="x", set=1, epochs=1).epochs == 1
+    assert critic_preset("untrained", name="x", set=1).base == UNTRAINED
+    assert not any(critic_preset(name, name="x", set=1).corrections for name in CRITIC_PRESETS)
     with pytest.raises(ValueError, match="no preset"):
         critic_preset("huge")
     with pytest.raises(ValueError, match="set"):
