@@ -13,7 +13,7 @@ from app.actions.import_data import SPLITS, Labels, import_files
 from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
 from app.actions.try_role import forget_replies, role_states, try_role
-from app.commands import build, checks, people, servers, studies
+from app.commands import build, checks, critic, people, servers, studies
 from app.commands import jobs as job_commands
 from app.context import Context, open_context
 from app.doctor import examine
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check database, blobs, disk and versions")
     doctor.set_defaults(run=_doctor)
     build.add(commands)
+    critic.add(commands)
     checks.add(commands)
     studies.add(commands)
     people.add(commands)

@@ -54,6 +54,13 @@ def memory(device: str) -> str:
     return f"{used.strip()} of {total.strip()} MiB in use" if used.strip().isdigit() else ""
 
 
+def room(device: str) -> tuple[int, int] | None:
+    """Free and whole memory of a GPU in bytes; None where it cannot be known."""
+    found = _ask("--query-gpu=memory.free,memory.total", f"--id={device}") if device.isdigit() else []
+    free, _, total = (found[0] if found else "").partition(",")
+    return (int(free) << 20, int(total) << 20) if free.strip().isdigit() and total.strip().isdigit() else None
+
+
 def _ask(*query: str) -> list[str]:
     program = shutil.which("nvidia-smi")
     if program is None:

@@ -19,6 +19,7 @@ from gradio import themes
 
 from app.api import build as build_routes
 from app.api import checks as check_routes
+from app.api import critic as critic_routes
 from app.api import data as data_routes
 from app.api import jobs as job_routes
 from app.api import people as people_routes
@@ -34,7 +35,7 @@ from app.engines.apart import Residents
 from app.errors import Refused
 from app.guard import Guard, is_loopback, may_be_single
 from app.keeper import attended
-from app.pages import build, checks, data, home, jobs, people, rate, score, settings, sign_in, studies, trees
+from app.pages import build, checks, critic, data, home, jobs, people, rate, score, settings, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -62,6 +63,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(build_routes.router(context))
     app.include_router(check_routes.router(context))
     app.include_router(score_routes.router(context, Residents()))
+    app.include_router(critic_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -121,6 +123,8 @@ def _pages() -> gr.Blocks:
         settings.build()
     with demo.route("Build", "/build"):
         build.build()
+    with demo.route("Critic", "/critic"):
+        critic.build()
     with demo.route("Jobs", "/jobs"):
         jobs.build()
     with demo.route("Rate", "/rate"):

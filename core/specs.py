@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 Lane = Literal["light", "gpu"]
+Tracker = Literal["trackio", "tensorboard", "wandb"]
 
 
 class JobSpec(BaseModel):
@@ -74,8 +75,8 @@ class CriticSpec(JobSpec):
     `base` is a checkpoint: '' the starter model, an absolute path, or a folder below `models` in the data folder; `UNTRAINED` is
     the starter model's network with weights drawn by `seed`. With `corrections` people's checks that hold replace the labels of
     the steps they judged. `lora_rank` 0 trains all weights. `held_out` is the share of scenarios drawn where a set states no
-    split. `max_tokens` bounds a reply when held-out steps are scored, at most `report_steps` of them (0: no report). The others
-    are those of `training.critic.Recipe`.
+    split. `max_tokens` bounds a reply when held-out steps are scored, at most `report_steps` of them (0: no report). `report_to`
+    names trackers that get the curves too. The others are those of `training.critic.Recipe`.
     """
 
     LANE: ClassVar[Lane] = "gpu"
@@ -100,6 +101,7 @@ class CriticSpec(JobSpec):
     held_out: float = Field(default=0.1, ge=0, lt=1)
     report_steps: int = Field(default=500, ge=0, le=100_000)
     max_tokens: int = Field(default=512, ge=16, le=8000)
+    report_to: list[Tracker] = Field(default=[], max_length=3)
 
 
 CRITIC_PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

@@ -109,6 +109,12 @@ def held(database: Database, source: Source = "person", limit: int = -1) -> list
         return _events(connection, where, {"source": source, "limit": limit})[::-1]
 
 
+def newest(database: Database) -> int:
+    """A number that grows with every event; 0 without any."""
+    with database.read() as connection:
+        return connection.execute(text("SELECT coalesce(max(id), 0) FROM critique_check")).scalar_one()
+
+
 class Listed(NamedTuple):
     """A check in the list. `standing`: the step is as it was judged, was changed since, or is gone."""
 

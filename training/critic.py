@@ -32,6 +32,8 @@ ADAPTER = "adapter"
 CHECKPOINTS = "checkpoints"
 METRICS = "metrics.json"
 PLAN = "plan.txt"
+PROJECT = "subtext"
+"""What trackers file a run under; its name there is `critic` and that of its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Recipe:
 
     `rank` > 0 trains a LoRA of that rank on every linear layer but the head, and 0 all weights. An update sees
     `batch` * `accumulate` examples. `warmup` is a share of the updates; the rate then falls as a cosine to 0. `updates` > 0 ends
-    earlier than `epochs` would. A checkpoint is written every `save_every` updates and kept until the run is over.
+    earlier than `epochs` would. A checkpoint is written every `save_every` updates and kept until the run is over. `report_to`
+    names trackers of transformers that get the logs too (`trackio`, `tensorboard`, `wandb`); their package has to be there.
     """
 
     rank: int = 16
@@ -57,6 +60,7 @@ class Recipe:
     save_every: int = 100
     log_every: int = 5
     device: str = "auto"
+    report_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +254,9 @@ def _trainer(
         completion_only_loss=True,
         remove_unused_columns=False,
         dataloader_pin_memory=not cpu,
-        report_to="none",
+        report_to=list(recipe.report_to) or "none",
+        project=PROJECT,
+        run_name=f"critic {folder.resolve().name}",
         disable_tqdm=True,
     )
     return CriticTrainer(
@@ -276,9 +282,14 @@ def newest(folder: Path) -> Path | None:
     return found[max(found)] if found else None
 
 
+def _decides(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without what changes no weight."""
+    return {name: value for name, value in asdict(recipe).items() if name != "report_to"}
+
+
 def _plan(folder: Path, base: Path, recipe: Recipe, found: Sequence[Example]) -> str:
     """A checkpoint belongs to one plan: base, recipe, examples. Raises NotTrainable where the folder holds another."""
-    told = hashlib.sha256(repr([str(base), asdict(recipe), list(found)]).encode("utf-8", "replace")).hexdigest()
+    told = hashlib.sha256(repr([str(base), _decides(recipe), list(found)]).encode("utf-8", "replace")).hexdigest()
     file = folder / PLAN
     if file.is_file() and file.read_text("utf-8").strip() != told:
         raise NotTrainable(

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+_OFFLINE: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 
 class NotLoadable(Exception):
@@ -43,24 +46,48 @@ def load(folder: Path, device: str = "auto", name: str = "", kind: torch.dtype |
 
     Only safetensors are read, only from the folder, and code in the folder is never run. Raises NotLoadable.
     """
-    _check(folder)
     place = device_of(device)
     kind = kind or (torch.float32 if place.type == "cpu" else torch.bfloat16)
-    options = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = load_tokenizer(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, **options)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise NotLoadable(f"The checkpoint in {folder} cannot be read: {reason or type(error).__name__}.") from error
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, **_OFFLINE)
+    except _UNREADABLE as error:
+        raise _unreadable(folder, error) from error
+    model.eval().to(place)
+    return Loaded(name or folder.name, model, tokenizer, _context(model.config), _ends(model, tokenizer))
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Only the tokenizer of a checkpoint folder, padding on the left. Raises NotLoadable."""
+    _check(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_OFFLINE)
+    except _UNREADABLE as error:
+        raise _unreadable(folder, error) from error
     if not tokenizer.chat_template:
         raise NotLoadable(f"The tokenizer in {folder} has no chat template, so it cannot be asked anything.")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
-    model.eval().to(place)
-    context = int(getattr(model.config, "max_position_embeddings", 0) or 2048)
-    return Loaded(name or folder.name, model, tokenizer, context, _ends(model, tokenizer))
+    return tokenizer
+
+
+def context_of(folder: Path) -> int:
+    """The most tokens that prompt and reply may have together. Raises NotLoadable."""
+    _check(folder)
+    try:
+        return _context(AutoConfig.from_pretrained(folder, **_OFFLINE))
+    except _UNREADABLE as error:
+        raise _unreadable(folder, error) from error
+
+
+def _context(config: object) -> int:
+    return int(getattr(config, "max_position_embeddings", 0) or 2048)
+
+
+def _unreadable(folder: Path, error: Exception) -> NotLoadable:
+    reason = " ".join(str(error).split())[:300]
+    return NotLoadable(f"The checkpoint in {folder} cannot be read: {reason or type(error).__name__}.")
 
 
 def _check(folder: Path) -> None:

@@ -7,7 +7,9 @@ function that trains.
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from importlib import util
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -35,6 +37,7 @@ _KEPT = 1000
 def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Run a training to its end, or until it is told to stop. Returns counts, the last losses and the report. Raises Refused."""
     base = base_of(context, spec)
+    _trackers(spec, folder)
     result: dict[str, Any] = {}
     kept = _trees(context, spec, reporter)
     if spec.corrections:
@@ -87,6 +90,16 @@ def base_of(context: Context, spec: CriticSpec) -> Path:
             "or give the absolute path of their folder as the base."
         )
     return base
+
+
+def _trackers(spec: CriticSpec, folder: Path) -> None:
+    """Trackers write into the job's folder where the environment says nothing else. Raises Refused for one that is missing."""
+    for name in spec.report_to:
+        if util.find_spec(name) is None:
+            raise Refused(f"The curves are to go to {name}, which is not installed: pip install {name}.")
+    places = {"TENSORBOARD_LOGGING_DIR": str(folder / "runs"), "WANDB_DIR": str(folder), "WANDB_PROJECT": "subtext"}
+    for name, value in places.items() if spec.report_to else ():
+        os.environ.setdefault(name, value)
 
 
 def _trees(context: Context, spec: CriticSpec, reporter: Reporter) -> list[Kept]:
@@ -149,6 +162,7 @@ def _train(spec: CriticSpec, base: Path, parts: Parts, folder: Path, reporter: R
         seed=spec.seed,
         save_every=spec.save_every,
         device=spec.device,
+        report_to=tuple(spec.report_to),
     )
     reporter.progress(0, 0, f"Loading {base.name}.")
     try:

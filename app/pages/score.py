@@ -5,7 +5,7 @@ from app.views.shell import shell
 
 BODY = """
 <h1>Score a response</h1>
-<div class="st-two">
+<div class="st-judging">
   <section class="st-card" aria-labelledby="st-paste-title">
     <h2 id="st-paste-title">What to judge</h2>
     <div id="st-paste"></div>

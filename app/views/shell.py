@@ -10,6 +10,7 @@ NAVIGATION = (
     ("/score", "Score"),
     ("/studies", "Studies"),
     ("/build", "Build"),
+    ("/critic", "Critic"),
     ("/jobs", "Jobs"),
     ("/settings", "Settings"),
     ("/people", "People"),

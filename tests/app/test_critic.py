@@ -193,6 +193,17 @@ def test_what_cannot_start_says_why(context: Context, stocked: int, base: Path, 
             train_critic(context, spec(stocked, base).model_copy(update=changes), tmp_path, Told())
 
 
+def test_a_tracker_that_is_missing_is_said_before_anything_else(
+    context: Context, stocked: int, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.actions.train_critic.util.find_spec", lambda name: None)
+    folder = tmp_path / "job"
+    folder.mkdir()
+    with pytest.raises(Refused, match="go to wandb, which is not installed: pip install wandb"):
+        train_critic(context, spec(stocked, base, report_to=["wandb"]), folder, Told())
+    assert list(folder.iterdir()) == []
+
+
 def test_a_base_is_found_below_the_models_folder(context: Context, base: Path) -> None:
     data = base.parent.parent / "data"
     made = replace(context, settings=replace(context.settings, data=data))

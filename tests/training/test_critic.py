@@ -255,6 +255,20 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(base: Path, tmp_path: P
         train_critic(base, found[1:], [], tmp_path / "broken", recipe, Told())
 
 
+def test_a_tracker_gets_the_curves_and_changes_nothing_else(base: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    short = replace(SMALL, updates=2)
+    plain = train_critic(base, made(4), [], tmp_path / "plain", short, Told())
+    seen = train_critic(base, made(4), [], tmp_path / "seen", replace(short, report_to=("tensorboard",)), Told())
+    assert [row.get("loss") for row in plain.metrics["log"]] == [row.get("loss") for row in seen.metrics["log"]]
+    (events,) = (tmp_path / "seen").rglob("events.out.tfevents.*")
+    found = EventAccumulator(str(events.parent))
+    found.Reload()
+    assert {"train/loss", "train/loss_critique", "train/loss_score"} <= set(found.Tags()["scalars"])
+
+
 def test_half_a_checkpoint_is_passed_over(tmp_path: Path) -> None:
     for step, state in ((2, '{"global_step": 2}'), (4, '{"global_st'), (6, None)):
         folder = tmp_path / f"checkpoint-{step}"
