@@ -21,6 +21,7 @@ from app.api import build as build_routes
 from app.api import checks as check_routes
 from app.api import data as data_routes
 from app.api import jobs as job_routes
+from app.api import models as model_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
 from app.api import servers as server_routes
@@ -32,7 +33,7 @@ from app.context import Context
 from app.errors import Refused
 from app.guard import Guard, is_loopback, may_be_single
 from app.keeper import attended
-from app.pages import build, checks, data, home, jobs, people, rate, settings, sign_in, studies, trees
+from app.pages import build, checks, data, home, jobs, models, people, rate, settings, sign_in, studies, trees
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -59,6 +60,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(job_routes.router(context))
     app.include_router(build_routes.router(context))
     app.include_router(check_routes.router(context))
+    app.include_router(model_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -116,6 +118,8 @@ def _pages() -> gr.Blocks:
         settings.build()
     with demo.route("Build", "/build"):
         build.build()
+    with demo.route("Models", "/models"):
+        models.build()
     with demo.route("Jobs", "/jobs"):
         jobs.build()
     with demo.route("Rate", "/rate"):

@@ -9,6 +9,7 @@ NAVIGATION = (
     ("/checks", "Checks"),
     ("/studies", "Studies"),
     ("/build", "Build"),
+    ("/models", "Models"),
     ("/jobs", "Jobs"),
     ("/settings", "Settings"),
     ("/people", "People"),
