@@ -51,7 +51,14 @@ def router(context: Context) -> APIRouter:
     @routes.get("")
     def listed(kind: ModelKind | None = None) -> dict[str, Any]:
         there = {one.id for one in sets.all_sets(context.database)}
-        return {"models": [_row(shown, there) for shown in actions.listing(context, kind)], "kinds": KIND_MEANING}
+        found = actions.listing(context, kind)
+        names = {shown.model.id: shown.model.name for shown in found}
+        rows = [
+            _row(shown, there)
+            | {"parents": [{"id": one, "name": names.get(one, f"model {one}")} for one in shown.model.parents]}
+            for shown in found
+        ]
+        return {"models": rows, "kinds": KIND_MEANING}
 
     @routes.get("/states")
     def states() -> dict[str, str]:
