@@ -126,6 +126,7 @@ Subtext.models = (element) => Subtext.page(element, "Models", async () => {
         model.standing ? el("p", { class: "st-warning", role: "alert", id: "st-standing" }, model.standing) : null,
         buttons(model), where(model)),
       el("section", { class: "st-card", "aria-labelledby": "st-heldout-title" }, el("h2", { id: "st-heldout-title" }, "On held-out steps"),
+        model.report && model.data && !model.data.there ? el("p", { class: "st-note" }, "The set was deleted since: the numbers stand, but links to its steps lead nowhere.") : null,
         model.report ? Subtext.heldout(model.report).flat(Infinity) : el("p", { class: "st-dim", id: "st-no-report" }, model.no_report)),
       el("section", { class: "st-card", "aria-labelledby": "st-made-title" }, el("h2", { id: "st-made-title" }, "What it was made of"), made(model)));
   });

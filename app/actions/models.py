@@ -47,7 +47,10 @@ class NewModel:
 
 
 def register(context: Context, new: NewModel) -> Model:
-    """Register a folder; the same folder again is the same model. Raises Refused for a folder that holds no checkpoint."""
+    """Register a folder; the same folder again is the same model. Raises Refused for a folder that holds no checkpoint.
+
+    A folder below one of our jobs brings its held-out report with it, where that is about these weights.
+    """
     kind = kind_of(new.kind)
     folder = checked_folder(new.folder)
     name = " ".join((new.name or _name_of(folder)).split())
@@ -68,7 +71,16 @@ def register(context: Context, new: NewModel) -> Model:
         job_folder="" if new.job_folder is None else stored(context, new.job_folder),
         note=new.note,
     )
-    return models.put(context.database, entry, context.now())
+    return models.put(context.database, entry if new.job_folder else _of_job(context, entry), context.now())
+
+
+def _of_job(context: Context, entry: Entry) -> Entry:
+    found = re.fullmatch(r"(jobs/[0-9]{1,15})/model", entry.path)
+    report = _read(context, found[1]) if found else ""
+    if found is None or isinstance(report, str) or report.trained.model != named_in_report(entry.digest):
+        return entry
+    numbers = {side: own.all.model_dump() for side, own in (("base", report.base), ("trained", report.trained))}
+    return entry._replace(job_folder=found[1], metrics={**numbers, **entry.metrics})
 
 
 def _digest(folder: Path) -> str:
@@ -188,11 +200,23 @@ def one(context: Context, model_id: int) -> Opened:
 
 
 def report_of(context: Context, model: Model) -> HeldOut | str:
-    """The held-out report beside a model's job, or a sentence: none was made, it is gone, or it cannot be read."""
+    """The held-out report beside a model's job, or a sentence: none was made, it is gone, cannot be read, or is another's."""
     if not model.job_folder:
         return "There is no held-out report: this model was registered by hand, not made by a job here."
+    found = _read(context, model.job_folder)
+    if isinstance(found, str) or found.trained.model in ("", named_in_report(model.digest)):
+        return found
+    return "The held-out report in the folder of its job is about other weights than the registered ones."
+
+
+def named_in_report(digest: str) -> str:
+    """How a held-out report calls the weights with this digest."""
+    return hashlib.sha256(digest.encode()).hexdigest()[:16]
+
+
+def _read(context: Context, job_folder: str) -> HeldOut | str:
     try:
-        with open_file(context.settings.data.resolve() / model.job_folder, REPORT) as file:
+        with open_file(context.settings.data.resolve() / job_folder, REPORT) as file:
             content = file.read(LARGEST + 1)
     except Refused:
         return "There is no held-out report: its job made none, or its folder was deleted."

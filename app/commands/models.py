@@ -93,7 +93,16 @@ def _list(context: Context, options: argparse.Namespace) -> int:
         numbers: list[Any] = [(model.metrics.get(who) or {}).get(what) for who, what in told]
         data = f"{model.data['name']} v{model.data['version']}" if model.data else "-"
         ports = ", ".join(map(str, shown.ports)) or "-"
-        row: list[Any] = [model.id, model.name, model.kind, model.base or "-", data, *map(_number, numbers), ports, model.path]
+        row: list[Any] = [
+            model.id,
+            model.name,
+            model.kind,
+            model.base or "-",
+            data,
+            *map(_number, numbers),
+            ports,
+            model.path,
+        ]
         print("\t".join(map(str, row)))
         if model.id in problems:
             print(f"! {problems[model.id]}")

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import text
 
 from app.actions import jobs as job_actions
-from app.actions.models import NewModel, register
+from app.actions.models import NewModel, named_in_report, register
 from app.context import Context
+from app.engines.roles import checkpoint_digest
 from core.critic_report import Judged, as_json, report
 from core.specs import CriticSpec
 from db import jobs, sets
@@ -60,6 +61,7 @@ def trained_critic(context: Context, name: str = "Tone critic", base: Path | Non
     found = scored_steps(context, steps)
     told = {"base": own_report(found, 0.55, 6, 1), "trained": own_report(found, 0.2, 30, 2)}
     made = checkpoint(folder / "model", name.encode())
+    told["trained"]["model"] = named_in_report(checkpoint_digest(made))
     (folder / "report.json").write_text(json.dumps(told))
     owner = sets.one_set(context.database, 1)
     data = {

@@ -25,6 +25,7 @@ from app.run import act
 from app.worker import Worker
 from core.critic_data import Example
 from core.jobs import plain
+from core.report_file import HeldOut
 from core.specs import CriticSpec
 from db import models
 from tests.app.odd_bench import Bench
@@ -103,6 +104,7 @@ def test_a_critic_is_trained_and_reported(context: Context, stocked: int, base: 
     assert (model.digest, model.base_digest) == (checkpoint_digest(tmp_path / "model"), checkpoint_digest(base))
     opened = one(context, model.id)
     assert opened.standing == ""
+    assert isinstance(opened.report, HeldOut), "the report is about these weights"
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert json.loads((tmp_path / LINT).read_text("utf-8"))["histogram"]["total"] == 12
 
@@ -123,14 +125,14 @@ def test_a_job_that_was_stopped_goes_on(context: Context, stocked: int, base: Pa
 
 def test_a_critic_is_trained_from_a_registered_one(context: Context, stocked: int, base: Path, tmp_path: Path) -> None:
     parent = register(context, NewModel(base, "Base"))
-    wanted = spec(stocked, base, base=f"model:{parent.id}", report_steps=0, updates=1, name=" \n ")
+    wanted = spec(stocked, Path(f"model:{parent.id}"), report_steps=0, updates=1, name=" \n ")
     result = train_critic(context, wanted, tmp_path, Told())
     model = models.get(context.database, result["model"])
     assert model is not None
     assert (model.parents, model.base, model.name) == ((parent.id,), f"model:{parent.id}", f"critic {tmp_path.name}")
     assert set(model.metrics) == {"losses"}
     with pytest.raises(Refused, match="There is no model 99"):
-        base_of(context, spec(stocked, base, base="model:99"))
+        base_of(context, spec(stocked, Path("model:99")))
 
 
 def test_a_killed_process_goes_on_from_its_checkpoint(bench: Bench, write: Write, base: Path) -> None:

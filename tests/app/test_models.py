@@ -136,6 +136,21 @@ def test_one_model_with_everything_around_it(stocked: Context) -> None:
             actions.one(stocked, wrong)
 
 
+def test_a_report_belongs_to_its_weights(stocked: Context) -> None:
+    model = trained_critic(stocked)
+    folder = place(stocked, model)
+    with stocked.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM model")
+    by_hand = register(stocked, NewModel(folder, "Found"))
+    assert (by_hand.job_folder, by_hand.metrics["trained"]) == ("jobs/1", model.metrics["trained"])
+    assert isinstance(actions.one(stocked, by_hand.id).report, HeldOut)
+    (folder / "model.safetensors").write_bytes(b"other")
+    other = register(stocked, NewModel(folder))
+    assert (other.id, other.job_folder, other.metrics) == (by_hand.id, "", {})
+    register(stocked, NewModel(folder, job_folder=folder.parent))
+    assert "about other weights" in str(actions.one(stocked, other.id).report)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
