@@ -1,30 +1,31 @@
 // The held-out report of a critic beside its base: numbers with their meaning, calibration, every step as a point that opens it.
-Subtext.heldout = ({ base, trained }) => {
+Subtext.heldout = ({ base, trained, changes }) => {
   const { el, many } = Subtext;
   const num = (value) => (value === null || value === undefined ? "–" : value.toFixed(2).replace("-", "−"));
   const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %`);
   const SIDES = [["base", "Base", base], ["trained", "Trained", trained]];
   const MEASURES = [
-    ["unscored", "Unscored", percent, -1, "Steps without a score that could be read. They are left out of the other numbers, never counted as 0."],
-    ["spearman", "Spearman", num, 1, "Does it rank steps as the data does? 1 is the same order, 0 no relation, −1 the reverse."],
-    ["mae", "Mean error", num, -1, "How far its score lies from the data's on average; scores run from −1 to 1."],
-    ["band", "Same band", percent, 1, "Scored steps that it puts into the same band of the rubric as the data."],
+    ["unscored", "Unscored", percent, "Steps without a score that could be read. They are left out of the other numbers, never counted as 0."],
+    ["spearman", "Spearman", num, "Does it rank steps as the data does? 1 is the same order, 0 no relation, −1 the reverse."],
+    ["mae", "Mean error", num, "How far its score lies from the data's on average; scores run from −1 to 1."],
+    ["band", "Same band", percent, "Scored steps that it puts into the same band of the rubric as the data."],
   ];
   const scroll = (label, ...content) => el("div", { class: "st-scroll", tabindex: "0", role: "region", "aria-label": label }, ...content);
 
-  const change = (was, now, show, better) => {
-    if (was === null || now === null || show(was) === show(now)) return was === null || now === null ? "–" : "the same";
-    const sign = now > was ? "+" : "−", good = (now - was) * better > 0;
-    return [el("span", {}, `${sign}${show(Math.abs(now - was)).replace("%", "points")} `), el("span", { class: good ? "st-better" : "st-bad-text" }, good ? "better" : "worse")];
+  const VERDICTS = { better: ["st-better", "better"], worse: ["st-bad-text", "worse"], chance: ["st-dim", "within chance"], "": ["st-dim", ""] };
+  const change = ({ difference, verdict }, show) => {
+    if (difference === null) return "–";
+    const [mark, word] = VERDICTS[verdict], size = show(Math.abs(difference)).replace("%", "points");
+    return [/[1-9]/.test(size) ? `${difference > 0 ? "+" : "−"}${size} ` : "the same ", el("span", { class: mark }, word)];
   };
   const scored = Math.round(trained.all.steps * (1 - (trained.all.unscored || 0)));
   const summary = () => el("div", {},
     el("p", { class: "st-dim" }, `${many(trained.all.steps, "step")} of scenarios that were kept out of the training, scored by both critics and compared with the data. `,
-      scored > 3 ? `With ${many(scored, "scored step")} a Spearman is off by about ±${(1.96 / Math.sqrt(scored - 1)).toFixed(2)} by chance alone, and by more where many steps share a scenario.` : null),
+      scored > 3 ? `With ${many(scored, "scored step")} a Spearman is off by about ±${(1.96 / Math.sqrt(scored - 1)).toFixed(2)} by chance alone, and by more where many steps share a scenario; a change of that kind is called neither better nor worse.` : null),
     el("table", { class: "st-table st-heldout" }, el("caption", { class: "st-only-readers" }, "Base and trained critic on held-out steps"),
       el("thead", {}, el("tr", {}, ["", "Base", "Trained", "Change"].map((text) => (text ? el("th", { scope: "col" }, text) : el("td", {}))))),
-      el("tbody", {}, MEASURES.map(([key, label, show, better, meaning]) => el("tr", { "data-measure": key }, el("th", { scope: "row" }, label, el("span", { class: "st-dim" }, meaning)),
-        el("td", { class: "st-number" }, show(base.all[key])), el("td", { class: "st-number" }, el("b", {}, show(trained.all[key]))), el("td", { class: "st-number" }, change(base.all[key], trained.all[key], show, better)))))));
+      el("tbody", {}, MEASURES.map(([key, label, show, meaning]) => el("tr", { "data-measure": key }, el("th", { scope: "row" }, label, el("span", { class: "st-dim" }, meaning)),
+        el("td", { class: "st-number" }, show(base.all[key])), el("td", { class: "st-number" }, el("b", {}, show(trained.all[key]))), el("td", { class: "st-number" }, change(changes[key], show)))))));
 
   // Both pictures share their axes: the critic's score to the right, the data's upwards; on the diagonal they agree.
   const size = 300, left = 34, bottom = 34, top = 8, inner = size - left - 10;
@@ -38,7 +39,7 @@ Subtext.heldout = ({ base, trained }) => {
     el("svg:text", { class: "st-tick", x: 0, y: 0, "text-anchor": "middle", transform: `translate(9 ${y(0)}) rotate(-90)` }, "what the data says"),
   ];
   const figure = (title, text, svg, ...more) => el("figure", { class: "st-figure st-square" }, el("figcaption", {}, el("b", {}, title), ` ${text}`), svg, ...more);
-  const height = top + inner + bottom;
+  const height = top + inner + bottom + 4;
 
   const calibration = () => {
     const drawn = SIDES.map(([side, label, own]) => {

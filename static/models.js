@@ -44,10 +44,11 @@ Subtext.models = (element) => Subtext.page(element, "Models", async () => {
   const pair = (name, ...content) => [el("dt", {}, name), el("dd", {}, ...content)];
   const short = (digest) => (digest ? el("code", { title: digest }, digest.slice(0, 12)) : null);
   const links = (found) => found.map((one, place) => [place ? ", " : "", modelLink(one), one.removed ? el("span", { class: "st-dim" }, " (forgotten)") : ""]);
+  const files = (found) => found.map((file) => el("div", {}, `${file.name} `, short(file.digest)));
   const made = (model) => el("dl", { class: "st-facts" },
     pair("Base", baseOf(model), " ", short(model.base_digest)),
     pair("Data", dataOf(model.data), model.data && model.data.train ? el("span", { class: "st-dim" }, ` ${model.data.train.steps.toLocaleString("en")} steps to learn, ${model.data.held_out.steps.toLocaleString("en")} held out `) : " ", short(model.data_hash)),
-    model.data && model.data.files && model.data.files.length ? pair("Files", model.data.files.map((file) => el("div", {}, `${file.name} `, short(file.digest)))) : null,
+    model.data && model.data.files && model.data.files.length ? pair("Files", model.data.files.length > 4 ? el("details", {}, el("summary", {}, Subtext.many(model.data.files.length, "file")), files(model.data.files)) : files(model.data.files)) : null,
     pair("Job", model.job ? el("a", { href: `/jobs?job=${model.job}` }, `job ${model.job}`) : el("span", { class: "st-dim" }, "registered by hand, or its job is gone")),
     model.parents.length ? pair("Parents", links(model.parents)) : null,
     model.children.length ? pair("Made of it", links(model.children)) : null,
@@ -118,7 +119,7 @@ Subtext.models = (element) => Subtext.page(element, "Models", async () => {
     find("st-models-card").hidden = true;
     document.title = `${model.name} · Subtext`;
     fill(find("st-model"),
-      el("p", {}, el("a", { href: "/models", id: "st-all-models" }, "← All models")),
+      el("p", { class: "st-back" }, el("a", { href: "/models", id: "st-all-models" }, "← All models")),
       el("section", { class: "st-card", "aria-labelledby": "st-model-title" },
         el("div", { class: "st-job-head" }, el("h2", { id: "st-model-title" }, model.name), el("span", { class: "st-tag" }, `${model.kind} · model ${model.id}`)),
         el("p", { class: "st-dim" }, `Kind ${model.kind}: ${model.meaning}.`),

@@ -11,6 +11,7 @@ from app.actions import servers
 from app.actions.models import Asked, Opened, Shown
 from app.context import Context
 from app.engines.choices import choices, place
+from core.critic_change import changes
 from core.registered import KIND_MEANING, NAME, NOTE, ModelKind
 from core.report_file import HeldOut, Own
 from db import sets
@@ -131,7 +132,8 @@ def _named(model: Model) -> dict[str, Any]:
 
 
 def _report(report: HeldOut) -> dict[str, Any]:
-    return {"base": _own(report.base), "trained": _own(report.trained)}
+    told = {measure: change._asdict() for measure, change in changes(report).items()}
+    return {"base": _own(report.base), "trained": _own(report.trained), "changes": told}
 
 
 def _own(own: Own) -> dict[str, Any]:

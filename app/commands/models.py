@@ -16,6 +16,7 @@ from app.context import Context
 from app.engines.choices import place
 from app.engines.endpoint import ROLES
 from app.engines.managed import Exited, Starting, Up, health
+from core.critic_change import changes
 from core.registered import KINDS
 from core.report_file import Own, Quality
 
@@ -139,6 +140,10 @@ def _show(context: Context, options: argparse.Namespace) -> int:
     for place_, part in (("all", None), *((f"step {step}", step) for step in found.report.trained.by_step)):
         for who, own in (("base", found.report.base), ("trained", found.report.trained)):
             print(_quality(place_, who, _part(own, part)))
+    for measure, change in changes(found.report).items():
+        if change.difference is not None:
+            word = {"chance": "within chance", "": "too little to tell"}.get(change.verdict, change.verdict)
+            print(f"{measure}\t{change.difference:+.2f}\t{word}")
     return 0
 
 

@@ -377,6 +377,7 @@ def test_the_commands(
     assert said("list", "--kind", "policy").count("\n") == 1
     shown = said("show", "1")
     assert re.search(r"^all\ttrained\t90\t0\.03\t0\.\d\d\t0\.\d\d\t0\.\d\d$", shown, re.MULTILINE)
+    assert re.search(r"^unscored\t-0\.13\tbetter$", shown, re.MULTILINE)
     assert "set 1, Starter set v1" in shown and "job\t1\t{" in shown and model.digest in shown
     folder = checkpoint(tmp_path / "own")
     assert "Model 2 is registered" in said("add", str(folder), "--name", "By hand", "--note", "n")

@@ -1,15 +1,18 @@
 """What chooses a model, which texts may name one, and reading a held-out report that may be anything."""
 
 import json
+from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.critic_change import Change, changes
 from core.critic_report import Judged, as_json, report
 from core.registered import NAME, NOTE, AsSet, Registered, Served, Starter, read_choice, text_problem
-from core.report_file import read_report
+from core.report_file import HeldOut, read_report
 
 JUDGED = [Judged(0.5, 0.4, "", 1, "pragmatist"), Judged(-0.2, None, "no score", 2, ""), Judged(0.9, 0.7, "", 2, "")]
 POINT = {"scenario": 3, "tree": 7, "node": "0-1", "step": 1, "persona": "p", "stated": 0.5, "said": None, "why": "w"}
@@ -101,3 +104,61 @@ def test_no_json_crashes_it(value: Any) -> None:
             read(content)
         except ValueError as error:
             assert str(error).startswith("The held-out report cannot be read")
+
+
+def compared(count: int, was: float, now: float, missing: tuple[int, int] = (0, 0)) -> HeldOut:
+    """A report over so many steps, base and trained off by `was` and `now` on average, with some of them unscored."""
+    sides: dict[str, Any] = {}
+    for place, (side, off) in enumerate((("base", was), ("trained", now))):
+        draw = Random(side)
+        points = []
+        for node in range(count):
+            stated = (node * 7 % count) / count
+            said = (
+                None
+                if node < missing[place]
+                else max(-1.0, min(1.0, stated + draw.choice((-1, 1)) * 2 * off * draw.random()))
+            )
+            points.append(POINT | {"node": str(node), "stated": stated, "said": said})
+        judged = [Judged(one["stated"], one["said"], "w", 1, "p") for one in points]
+        sides[side] = as_json(report(judged)) | {"points": points}
+    return read_report(json.dumps(sides).encode())
+
+
+def test_changes_beyond_chance_have_a_name() -> None:
+    found = changes(compared(200, 0.4, 0.05, (60, 2)))
+    assert {measure: one.verdict for measure, one in found.items()} == dict.fromkeys(found, "better")
+    assert found["unscored"].difference == pytest.approx(-0.29)
+    turned = changes(compared(200, 0.05, 0.4, (2, 60)))
+    assert {one.verdict for one in turned.values()} == {"worse"}
+    small = changes(compared(9, 0.4, 0.05))
+    assert {one.verdict for one in small.values()} == {""}
+    assert small["mae"].difference is not None and small["mae"].difference < 0
+
+
+def test_a_change_by_chance_is_called_so_nineteen_times_of_twenty() -> None:
+    """Two critics of the same quality, many times: no more than some 5 % of the differences are named."""
+    named: Counter[str] = Counter()
+    for seed in range(400):
+        draw, points = Random(seed), {"base": [], "trained": []}
+        for node in range(80):
+            stated = draw.uniform(-1, 1)
+            for own in points.values():
+                said = None if draw.random() < 0.2 else max(-1.0, min(1.0, stated + draw.gauss(0, 0.5)))
+                own.append(POINT | {"node": str(node), "stated": stated, "said": said})
+        sides = {
+            side: as_json(report([Judged(one["stated"], one["said"], "w", 1, "p") for one in own])) | {"points": own}
+            for side, own in points.items()
+        }
+        for measure, one in changes(read_report(json.dumps(sides).encode())).items():
+            named[measure] += one.verdict in ("better", "worse")
+    assert set(named) == {"unscored", "spearman", "mae", "band"}
+    assert all(count <= 36 for count in named.values()), named
+
+
+def test_no_difference_without_a_number() -> None:
+    nothing = compared(20, 0.1, 0.1, (20, 20))
+    assert changes(nothing)["mae"] == changes(nothing)["spearman"] == changes(nothing)["band"] == Change(None, "")
+    assert changes(nothing)["unscored"] == Change(0.0, "chance")
+    same = compared(20, 0.0, 0.0)
+    assert changes(same)["mae"] == Change(0.0, "chance")
