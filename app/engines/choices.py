@@ -4,6 +4,7 @@
 `server:8001` the model server of ours on that port. Opens and calls no model.
 """
 
+import shlex
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
@@ -137,8 +138,8 @@ def standing(context: Context, model: Model) -> str:
     if digest == model.digest:
         return ""
     return (
-        f"The files of model {model.id} in {folder} changed since it was registered. Its report is about the old ones; "
-        f"`subtext models add {folder}` registers what lies there now."
+        f"The files of model {model.id} in {folder} changed since it was registered; what is known of it is about the old "
+        f"ones. `subtext models add {shlex.quote(str(folder))}` registers what lies there now."
     )
 
 
