@@ -1,7 +1,6 @@
 """The command line: every page action has its twin here. Parses arguments, calls one action, prints sentences."""
 
 import argparse
-import asyncio
 import os
 import re
 import sys
@@ -12,12 +11,11 @@ from app.actions.export_data import PARQUET, export_set
 from app.actions.import_data import SPLITS, Labels, import_files
 from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
-from app.actions.try_role import forget_replies, role_states, try_role
-from app.commands import build, checks, critic, people, servers, studies
+from app.commands import build, checks, critic, models, people, servers, studies
 from app.commands import jobs as job_commands
+from app.commands.output import hand_out
 from app.context import Context, open_context
 from app.doctor import examine
-from app.engines.endpoint import ROLES
 from app.errors import Refused
 from app.settings import read_settings
 from core.formats.registry import EXPORTS
@@ -60,14 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     remove.set_defaults(run=_delete)
     show = commands.add_parser("sets", help="list the sets")
     show.set_defaults(run=_sets)
-    models = commands.add_parser("models", help="list what fills each role (models try ROLE, models forget)")
-    models.set_defaults(run=_models)
-    verbs = models.add_subparsers(metavar="VERB")
-    attempt = verbs.add_parser("try", help="ask a role's model one short question")
-    attempt.add_argument("role", choices=ROLES)
-    attempt.set_defaults(run=_try)
-    forget = verbs.add_parser("forget", help="empty the cache of replies")
-    forget.set_defaults(run=_forget)
+    models.add(commands)
     job_commands.add(commands)
     servers.add(commands)
     doctor = commands.add_parser("doctor", help="check database, blobs, disk and versions")
@@ -118,18 +109,7 @@ def _export(context: Context, options: argparse.Namespace) -> int:
     if owner is None and not re.fullmatch(r"[0-9]{1,15}", options.set):
         raise Refused(f"There is no set named {options.set!r}. `subtext sets` lists them.")
     download = export_set(context, owner.id if owner else int(options.set), options.format)
-    if options.output is None:
-        for chunk in download.chunks:
-            sys.stdout.buffer.write(chunk)
-        return 0
-    beside = options.output.with_name(options.output.name + ".part")
-    try:
-        with beside.open("wb") as target:
-            target.writelines(download.chunks)
-        beside.replace(options.output)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise Refused(f"{options.output} could not be written: {(error.strerror or str(error)).lower()}.") from error
+    hand_out(download, options.output)
     return 0
 
 
@@ -143,27 +123,6 @@ def _sets(context: Context, _options: argparse.Namespace) -> int:
     prepare(context)
     for item in sets.all_sets(context.database):
         print(f"{item.id}\t{item.name} v{item.version}\t{item.form}\t{item.records} records\t{item.nodes} nodes")
-    return 0
-
-
-def _models(context: Context, _options: argparse.Namespace) -> int:
-    for state in role_states(context):
-        key = (
-            f"key in {state.key_variable} ({'set' if state.key_set else 'NOT SET'})" if state.key_variable else "no key"
-        )
-        print(f"{state.role}\t{state.model or 'starter model'}\t{state.url or state.kind}\t{key}")
-    return 0
-
-
-def _try(context: Context, options: argparse.Namespace) -> int:
-    tried = asyncio.run(try_role(context, options.role))
-    print(tried.text)
-    return 0 if tried.ok else 1
-
-
-def _forget(context: Context, _options: argparse.Namespace) -> int:
-    prepare(context)
-    print(forget_replies(context))
     return 0
 
 

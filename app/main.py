@@ -22,6 +22,7 @@ from app.api import checks as check_routes
 from app.api import critic as critic_routes
 from app.api import data as data_routes
 from app.api import jobs as job_routes
+from app.api import models as model_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
 from app.api import score as score_routes
@@ -35,7 +36,22 @@ from app.engines.apart import Residents
 from app.errors import Refused
 from app.guard import Guard, is_loopback, may_be_single
 from app.keeper import attended
-from app.pages import build, checks, critic, data, home, jobs, people, rate, score, settings, sign_in, studies, trees
+from app.pages import (
+    build,
+    checks,
+    critic,
+    data,
+    home,
+    jobs,
+    models,
+    people,
+    rate,
+    score,
+    settings,
+    sign_in,
+    studies,
+    trees,
+)
 from app.views.shell import HEAD
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -64,6 +80,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(check_routes.router(context))
     app.include_router(score_routes.router(context, Residents()))
     app.include_router(critic_routes.router(context))
+    app.include_router(model_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -125,6 +142,8 @@ def _pages() -> gr.Blocks:
         build.build()
     with demo.route("Critic", "/critic"):
         critic.build()
+    with demo.route("Models", "/models"):
+        models.build()
     with demo.route("Jobs", "/jobs"):
         jobs.build()
     with demo.route("Rate", "/rate"):

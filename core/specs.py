@@ -45,7 +45,8 @@ class BuildSpec(JobSpec):
     """Grow trees with the council (SPEC 2), from the scenarios of a set or from new ones on topics.
 
     `set` 0 means new scenarios: `per_topic` for each of `topics`. `limit` > 0 takes the first so many scenarios. The others are
-    those of `core.council.Growth`; `side_by_side` trees grow at once.
+    those of `core.council.Growth`; `side_by_side` trees grow at once. `critic` chooses what scores the steps: '' as the settings
+    say, `starter`, `model:ID` or `server:PORT`.
     """
 
     kind: Literal["build"] = "build"
@@ -63,6 +64,7 @@ class BuildSpec(JobSpec):
     max_tokens: int = Field(default=400, ge=16, le=8000)
     seed: int = Field(default=1, ge=0, lt=1 << 31)
     side_by_side: int = Field(default=8, ge=1, le=256)
+    critic: str = Field(default="", max_length=40)
 
 
 UNTRAINED = "starter-untrained"

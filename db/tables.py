@@ -1,9 +1,14 @@
-"""All tables, private to `db`. One row per node; texts of nodes and scenarios are also in full-text tables (see 0001)."""
+"""All tables, private to `db`. One row per node; texts of nodes and scenarios are also in full-text tables (see 0001).
+
+Jobs, calls and registered models stand in `db.job_tables`.
+"""
 
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+from db import job_tables as job_tables  # its tables are part of the schema
 
 
 class DataSetRow(SQLModel, table=True):
@@ -308,59 +313,6 @@ class InvitationRow(SQLModel, table=True):
     invited_by: str
     created_at: str
     expires_at: str
-
-
-class ModelCallRow(SQLModel, table=True):
-    """A model's reply under the digest of its question and parameters. The question itself is not kept."""
-
-    __tablename__: ClassVar[Any] = "model_call"
-    key: str = Field(primary_key=True)
-    text: str
-    finish: str
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    model: str
-    created_at: str
-
-
-class JobRow(SQLModel, table=True):
-    """A background job. The row is the truth; `handle` names the process behind it (with boot and start time), '' for none."""
-
-    __tablename__: ClassVar[Any] = "job"
-    __table_args__ = ({"sqlite_autoincrement": True},)
-    id: int | None = Field(default=None, primary_key=True)
-    kind: str
-    spec: Any = Field(sa_column=Column(JSON, nullable=False))
-    lane: str
-    device: str
-    status: str = Field(index=True)
-    after_id: int | None = Field(default=None, foreign_key="job.id", ondelete="SET NULL", index=True)
-    retry_of: int | None = Field(default=None, foreign_key="job.id", ondelete="SET NULL")
-    created_at: str
-    started_at: str | None
-    ended_at: str | None
-    worker: str
-    handle: str
-    attempt: int
-    restarts: int
-    progress_done: float
-    progress_total: float
-    rate: float | None
-    message: str
-    heartbeat_at: str | None
-    folder: str
-    result: Any = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
-
-
-class JobMetricRow(SQLModel, table=True):
-    """A number a job reported at a step; NULL where it was no finite number."""
-
-    __tablename__: ClassVar[Any] = "job_metric"
-    job_id: int = Field(foreign_key="job.id", ondelete="CASCADE", primary_key=True)
-    step: int = Field(primary_key=True)
-    name: str = Field(primary_key=True)
-    value: float | None
 
 
 class CritiqueCheckRow(SQLModel, table=True):

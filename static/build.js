@@ -2,7 +2,7 @@
 Subtext.build = (element) => Subtext.page(element, "Build", async () => {
   const { el, api, fill, guarded, many } = Subtext;
   const find = (id) => element.querySelector(`#${id}`);
-  const [{ defaults, roles }, sets] = await Promise.all([api("/api/build"), api("/api/sets")]);
+  const [{ defaults, roles, critics }, sets] = await Promise.all([api("/api/build"), api("/api/sets")]);
   const sources = sets.filter((set) => set.scenarios === undefined || set.scenarios);
 
   const input = (id, more) => el("input", { id: `st-${id}`, ...more });
@@ -11,6 +11,8 @@ Subtext.build = (element) => Subtext.page(element, "Build", async () => {
   const name = input("name", { maxlength: 120, placeholder: "Grown trees" });
   const source = el("select", { id: "st-source" }, el("option", { value: "0" }, "new scenarios, written by the council's model"), sources.map((set) => el("option", { value: set.id }, `scenarios of ${set.name} v${set.version} (${many(set.records, "record")})`)));
   const topics = input("topics", { placeholder: "travel, health, money", value: "travel, health" });
+  const asked = new URLSearchParams(location.search);
+  const critic = el("select", { id: "st-critic" }, critics.map((one) => el("option", { value: one.value, selected: one.value === asked.get("critic") }, one.label)));
   const per = number("per_topic", 1, 1000), limit = number("limit", 0, 100000);
   const parameters = [
     ["depth", "Levels of thoughts", "how deep a path may go before it is answered", 1, 12],
@@ -31,7 +33,7 @@ Subtext.build = (element) => Subtext.page(element, "Build", async () => {
   const spec = (trial) => ({
     kind: "build", name: name.value.trim() || "Grown trees", set: Number(source.value),
     topics: source.value === "0" ? topics.value.split(",").map((text) => text.trim()).filter(Boolean) : [],
-    per_topic: trial ? Math.min(2, Number(per.value)) : Number(per.value), limit: trial ? 2 : Number(limit.value),
+    per_topic: trial ? Math.min(2, Number(per.value)) : Number(per.value), limit: trial ? 2 : Number(limit.value), critic: critic.value,
     ...Object.fromEntries(parameters.map(([id, , , control]) => [id, Number(control.value)])),
   });
   const start = guarded(async (trial) => {
@@ -53,6 +55,7 @@ Subtext.build = (element) => Subtext.page(element, "Build", async () => {
     el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); look(); } },
       el("div", { class: "st-form" }, field("Name of the new set", name), field("Scenarios", source), field("At most (0: all)", limit), el("button", { class: "st-button st-primary", id: "st-look" }, "Look at the cost")),
       el("div", { class: "st-form st-pair" }, fromTopics),
+      el("div", { class: "st-form st-pair" }, field("Critic: scores every step", critic, "a trained critic of the Models page can be chosen here")),
       el("details", {}, el("summary", {}, "How the trees grow"), el("div", { class: "st-parameters" }, parameters.map(([, label, hint, control]) => field(label, control, hint))))), outcome);
   show();
 
@@ -92,6 +95,6 @@ Subtext.build = (element) => Subtext.page(element, "Build", async () => {
   }));
   fill(find("st-audit"), withTrees.length ? [choice, table] : el("p", { class: "st-dim" }, "There is no tree yet."));
 
-  const asked = Number(new URLSearchParams(location.search).get("job"));
-  if (asked) await watch(asked);
+  const job = Number(asked.get("job"));
+  if (job) await watch(job);
 });

@@ -15,6 +15,8 @@ from typing import Any
 
 from app.context import Context
 from app.engines.accounting import Tally
+from app.engines.choices import engine_of
+from app.engines.endpoint import Engine, Role
 from app.engines.roles import open_models
 from app.errors import Refused
 from core.council import Finish, Growth, Level, Models, grow_tree, root
@@ -59,7 +61,8 @@ def build_trees(context: Context, spec: BuildSpec, folder: Path, reporter: Repor
 
 async def _build(context: Context, spec: BuildSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     tally, totals = Tally(), _Totals()
-    async with open_models(context, ("council", "critic", "judge"), tally) as found:
+    chosen: dict[Role, Engine] = {"critic": engine_of(context, "critic", spec.critic)}
+    async with open_models(context, ("council", "critic", "judge"), tally, chosen) as found:
         models = Models(found["council"], found["critic"], found["judge"])
         work = asyncio.create_task(_work(context, spec, folder.name, models, reporter, totals))
         while not work.done():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.actions.build_trees import growth_of
 from app.context import Context
+from app.engines.choices import engine_of
 from app.engines.endpoint import Endpoint
 from app.errors import Refused
 from core.audit import Share, audit
@@ -31,7 +32,9 @@ class Estimate:
 
 
 def estimate(context: Context, spec: BuildSpec) -> Estimate:
-    """Calls at most, tokens at the size of the newest calls, minutes at their pace. Raises Refused for an unknown set."""
+    """Calls at most, tokens at the size of the newest calls, minutes at their pace. Raises Refused for an unknown set, or a
+    critic that cannot be asked."""
+    engine_of(context, "critic", spec.critic)
     if spec.set:
         if sets.one_set(context.database, spec.set) is None:
             raise Refused(f"There is no set number {spec.set}; it may have been deleted.")

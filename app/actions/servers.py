@@ -12,6 +12,7 @@ from typing import Any
 from app.artifacts import Piece, open_file, piece
 from app.context import Context
 from app.engines import managed
+from app.engines.choices import servers_folder
 from app.engines.endpoint import ROLES, Role
 from app.engines.managed import Exited, Running, Starting, Stopped, Up
 from app.engines.serverspec import GIB, ServerSpec
@@ -21,7 +22,7 @@ from app.settings import role_variable
 
 def folder(context: Context) -> Path:
     """Where state files and logs of servers are."""
-    return context.settings.data.resolve() / "servers"
+    return servers_folder(context)
 
 
 def listed(context: Context) -> list[dict[str, Any]]:

@@ -14,7 +14,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from app.actions.models import base_folder
 from app.actions.people_labels import labelled, sentence
+from app.actions.register_critic import registered
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.cache import CachedModel
@@ -70,6 +72,8 @@ def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Rep
         if not reporter.cancelled():
             (folder / REPORT).write_text(json.dumps(plain(result["report"]), indent=1) + "\n", "utf-8")
         result["report"] = {name: own["all"] for name, own in result["report"].items()}
+    if trained["whole"]:
+        result["model"] = registered(context, spec, base, parts.train, folder, result)
     return result
 
 
@@ -80,6 +84,8 @@ def base_of(context: Context, spec: CriticSpec) -> Path:
     """
     if spec.base in ("", UNTRAINED):
         return STARTER
+    if spec.base.startswith("model:"):
+        return base_folder(context, spec.base)
     models = (context.settings.data / "models").resolve()
     base = (models / spec.base).resolve()
     if not Path(spec.base).is_absolute() and not base.is_relative_to(models):

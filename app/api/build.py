@@ -10,6 +10,7 @@ from app.actions import jobs as actions
 from app.actions.estimate_build import audit_set, estimate
 from app.actions.try_role import role_states
 from app.context import Context
+from app.engines.choices import choices
 from app.errors import Refused
 from core.specs import BuildSpec
 from db import growing
@@ -36,6 +37,7 @@ def router(context: Context) -> APIRouter:
         return {
             "defaults": fields,
             "roles": [{"role": one.role, "kind": one.kind, "model": one.model} for one in roles],
+            "critics": [choice._asdict() for choice in choices(context, "critic")],
         }
 
     @routes.post("/build/estimate")

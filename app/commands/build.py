@@ -12,7 +12,7 @@ from app.errors import Refused
 from app.keeper import start_worker
 from core.specs import BuildSpec
 
-_OWN = ("name", "set", "topics", "kind")
+_OWN = ("name", "set", "topics", "kind", "critic")
 
 
 def add(commands: Any) -> None:
@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
     build.add_argument(
         "--topic", dest="topics", action="append", default=[], help="write new scenarios on it; repeat it"
     )
+    build.add_argument("--critic", default="", help="what scores the steps: starter, model:ID or server:PORT")
     for name, field in BuildSpec.model_fields.items():
         if name not in _OWN:
             default = field.get_default()

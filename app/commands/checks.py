@@ -1,12 +1,12 @@
 """`subtext checks`: the Checks page on the command line, without the checking itself, which is done on the page."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from app.actions import checks as actions
 from app.actions.prepare import prepare
+from app.commands.output import hand_out
 from app.context import Context
 from app.errors import Refused
 from core.check_report import Figures
@@ -46,19 +46,7 @@ def _list(context: Context, options: argparse.Namespace) -> int:
 
 def _export(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
-    download = actions.export(context, options.format)
-    if options.output is None:
-        for chunk in download.chunks:
-            sys.stdout.buffer.write(chunk)
-        return 0
-    beside = options.output.with_name(options.output.name + ".part")
-    try:
-        with beside.open("wb") as target:
-            target.writelines(download.chunks)
-        beside.replace(options.output)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise Refused(f"{options.output} could not be written: {(error.strerror or str(error)).lower()}.") from error
+    hand_out(actions.export(context, options.format), options.output)
     return 0
 
 

@@ -1,7 +1,6 @@
 """`subtext studies`: the Studies page on the command line."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from app.actions import studies as actions
 from app.actions.export_ratings import FORMATS, export_ratings
 from app.actions.prepare import prepare
 from app.actions.studies import Order
+from app.commands.output import hand_out
 from app.context import Context
 from app.errors import Refused
 from core.study_report import StudyReport
@@ -73,9 +73,10 @@ def _reading(verbs: Any) -> None:
         report.add_argument(f"--without-{what}", default="")
     report.add_argument("--dimension", default="", help="of imported ratings; the most frequent one when left out")
     report.set_defaults(run=_report)
-    export = verbs.add_parser("export", help="ratings or report as a file on standard output")
+    export = verbs.add_parser("export", help="ratings or report as a file")
     export.add_argument("study", type=int)
     export.add_argument("--format", choices=tuple(FORMATS), default="jsonl")
+    export.add_argument("--output", type=Path, help="file to write (default: standard output)")
     export.set_defaults(run=_export)
 
 
@@ -218,6 +219,5 @@ def _print_report(found: StudyReport) -> None:
 
 def _export(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
-    for chunk in export_ratings(context, options.study, options.format).chunks:
-        sys.stdout.buffer.write(chunk)
+    hand_out(export_ratings(context, options.study, options.format), options.output)
     return 0

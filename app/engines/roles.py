@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import assert_never
@@ -29,18 +29,22 @@ async def open_model(context: Context, role: Role, tally: Tally | None = None) -
 
 @asynccontextmanager
 async def open_models(
-    context: Context, roles: Sequence[Role], tally: Tally | None = None
+    context: Context, roles: Sequence[Role], tally: Tally | None = None, chosen: Mapping[Role, Engine] | None = None
 ) -> AsyncGenerator[dict[Role, ChatModel]]:
-    """The models of several roles, behind the cache; what fills two roles alike is opened once. Raises Refused."""
+    """The models of several roles, behind the cache; what fills two roles alike is opened once. Raises Refused.
+
+    `chosen` says what fills a role this time, in place of the settings.
+    """
     counted = tally or Tally()
+    engines = {role: context.settings.engines[role] for role in roles} | dict(chosen or {})
     opened: dict[Engine, ChatModel] = {}
     async with AsyncExitStack() as stack:
         for role in roles:
-            engine = context.settings.engines[role]
+            engine = engines[role]
             if engine not in opened:
                 model = await stack.enter_async_context(open_engine(context, role, engine, counted))
                 opened[engine] = CachedModel(model, source(engine), context.database, context.now, counted)
-        yield {role: opened[context.settings.engines[role]] for role in roles}
+        yield {role: opened[engines[role]] for role in roles}
 
 
 @asynccontextmanager

@@ -16,10 +16,12 @@ from app.actions import jobs as actions
 from app.actions.build_trees import build_trees, growth_of
 from app.actions.estimate_build import audit_set, estimate
 from app.actions.import_data import Labels, import_files
+from app.actions.models import NewModel, register
 from app.cli import main
 from app.context import Context
 from app.doctor import examine
 from app.engines.endpoint import ROLES, Endpoint
+from app.engines.roles import STARTER
 from app.errors import Refused
 from app.worker import Worker
 from core.council import most_calls
@@ -283,6 +285,23 @@ def test_what_it_would_cost(context: Context, write: Any, tmp_path: Path) -> Non
     assert estimate(made, spec(0, topics=["a", "b"], per_topic=7)).trees == 14
     with pytest.raises(Refused, match="no set number 88"):
         estimate(made, spec(88))
+
+
+def test_a_registered_critic_scores_the_steps(context: Context, write: Any, tmp_path: Path) -> None:
+    """The settings' server answers everything but the critic's questions; those go to the chosen checkpoint."""
+    pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
+    source, critic = stocked(context, write, 1), register(context, NewModel(STARTER, "Starter"))
+    with Misbehaving(answer=answered) as server:
+        wanted = spec(source, depth=1, beam=1, threshold=-1.0, critic=f"model:{critic.id}")
+        result = build_trees(served(context, server), wanted, folder(tmp_path), Told())
+        asked = {kind(seen.body["messages"]) for seen in server.seen}
+        assert asked == {"hypothesis", "answer", "review"}
+    (tree,) = scenarios.records(context.database, result["set"])
+    assert isinstance(tree, Tree)
+    critiques = [node.critique for node in tree.nodes if node.kind == "thought"]
+    assert len(critiques) == 5 and all(critiques) and not any("It sees w" in one for one in critiques)
+    with pytest.raises(Refused, match="There is no model 9"):
+        build_trees(context, spec(source, critic="model:9"), folder(tmp_path, "2"), Told())
 
 
 def test_the_audit_of_a_set(context: Context, write: Any, tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ def test_a_study_without_the_page(folder: Path, capsys: pytest.CaptureFixture[st
     assert "were deleted" in said(capsys, "studies", "withdraw", "1", "Ben")
     assert "Pilot: 0 ratings" in said(capsys, "studies", "report", "1")
     assert said(capsys, "studies", "export", "1", "--format", "csv").startswith("study_id,rater_id")
+    assert said(capsys, "studies", "export", "1", "--output", str(folder / "ratings.jsonl")) == ""
+    assert said(capsys, "studies", "export", "1").encode() == (folder / "ratings.jsonl").read_bytes()
     assert "is frozen" in said(capsys, "studies", "freeze", "1")
     assert "is unblinded" in said(capsys, "studies", "unblind", "1")
     assert main(["studies", "freeze", "1"]) == 1

@@ -16,18 +16,21 @@ pytest.importorskip("trl", reason="trl is not installed (extra `train`)")
 
 from app.actions import jobs as actions
 from app.actions.import_data import import_files
+from app.actions.models import NewModel, one, register
 from app.actions.people_labels import PEOPLE
 from app.actions.train_critic import LINT, REPORT, base_of, choose, train_critic
 from app.context import Context
-from app.engines.roles import STARTER
+from app.engines.roles import STARTER, checkpoint_digest
 from app.errors import Refused
 from app.run import act
 from app.worker import Worker
 from core.checks import Check
 from core.critic_data import Example
+from core.jobs import plain
+from core.report_file import HeldOut
 from core.specs import UNTRAINED, CriticSpec
 from core.tree import by_key
-from db import checks, scenarios
+from db import checks, models, scenarios
 from tests.app.odd_bench import Bench
 from tests.app.test_build import Told
 from tests.samples import deeppref
@@ -107,6 +110,15 @@ def test_a_critic_is_trained_and_reported(context: Context, stocked: int, base: 
                 target = checks.target(connection, point["tree"], point["node"])
             assert target and target.scenario_id == point["scenario"]
     assert list(told.inputs) == ["trees.json"]
+    model = models.get(context.database, result["model"])
+    assert model is not None
+    assert (model.name, model.kind, model.base, model.parents) == ("C", "critic", str(base), ())
+    assert (model.data["set"], model.data["train"]["steps"], len(model.data_hash)) == (stocked, 8, 64)
+    assert model.metrics["trained"] == plain(result["report"]["trained"])
+    assert (model.digest, model.base_digest) == (checkpoint_digest(tmp_path / "model"), checkpoint_digest(base))
+    opened = one(context, model.id)
+    assert opened.standing == ""
+    assert isinstance(opened.report, HeldOut), "the report is about these weights"
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert json.loads((tmp_path / LINT).read_text("utf-8"))["histogram"]["total"] == 12
 
@@ -120,6 +132,21 @@ def test_a_job_that_was_stopped_goes_on(context: Context, stocked: int, base: Pa
     assert second["report"]["trained"]["steps"] == 3
     third = train_critic(context, spec(stocked, base, epochs=2.0), tmp_path, Told())
     assert (third["whole"], third["losses"]) == (True, second["losses"])
+    assert "model" not in first and third["model"] == second["model"], (
+        "a stopped run makes no model, a whole one makes one"
+    )
+
+
+def test_a_critic_is_trained_from_a_registered_one(context: Context, stocked: int, base: Path, tmp_path: Path) -> None:
+    parent = register(context, NewModel(base, "Base"))
+    wanted = spec(stocked, Path(f"model:{parent.id}"), report_steps=0, updates=1, name=" \n ")
+    result = train_critic(context, wanted, tmp_path, Told())
+    model = models.get(context.database, result["model"])
+    assert model is not None
+    assert (model.parents, model.base, model.name) == ((parent.id,), f"model:{parent.id}", f"critic {tmp_path.name}")
+    assert set(model.metrics) == {"losses"}
+    with pytest.raises(Refused, match="There is no model 99"):
+        base_of(context, spec(stocked, Path("model:99")))
 
 
 def test_a_killed_process_goes_on_from_its_checkpoint(bench: Bench, write: Write, base: Path) -> None:

@@ -195,7 +195,7 @@ def test_the_command_line(tmp_path: Path) -> None:
         assert (refused.returncode, "refused the key in MY_KEY (401)" in refused.stdout) == (1, True)
         assert "secret" not in refused.stdout + refused.stderr
         assert command("try", "jury").returncode == 2
-        assert command("forget").stdout == "Forgot 0 kept replies.\n"
+        assert command("forget-replies").stdout == "Forgot 0 kept replies.\n"
 
 
 def test_listing_models_does_not_load_the_client() -> None:
