@@ -32,11 +32,6 @@ class Pasted:
     max_tokens: int = 512
 
 
-def critics(context: Context) -> list[dict[str, str]]:
-    """The critics that can be chosen: `value` and `label`."""
-    return [{"value": "", "label": "as set in the settings"}]
-
-
 def steps_of(pasted: Pasted) -> Found:
     """The steps of what was pasted. Raises Refused for what cannot be scored."""
     for name, text in (("preference", pasted.preference), ("query", pasted.query)):

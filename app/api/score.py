@@ -15,13 +15,13 @@ from app.actions.score_response import (
     LONGEST_RESPONSE,
     MOST_SAMPLES,
     Pasted,
-    critics,
     example,
     score_live,
     steps_of,
 )
 from app.context import Context
 from app.engines.apart import Residents
+from app.engines.choices import choices, engine_of
 from app.errors import Busy, Refused
 from core.bands import BANDS, band_of
 from core.scoring import Done, Piece
@@ -49,7 +49,7 @@ def router(context: Context, residents: Residents) -> APIRouter:
     @routes.get("")
     def form() -> dict[str, Any]:
         return {
-            "critics": critics(context),
+            "critics": [choice._asdict() for choice in choices(context)],
             "rubric": [band._asdict() for band in BANDS],
             "most_samples": MOST_SAMPLES,
             "longest": LONGEST,
@@ -66,7 +66,7 @@ def router(context: Context, residents: Residents) -> APIRouter:
         found = steps_of(pasted)
         if len(running) >= AT_ONCE:
             raise Busy(f"{AT_ONCE} responses are being scored already. Try again in a moment.")
-        engine = context.settings.engines["critic"]
+        engine = engine_of(context, "critic", body.critic)
 
         async def lines() -> AsyncGenerator[bytes]:
             mark = id(asyncio.current_task())

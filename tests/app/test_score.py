@@ -11,8 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.actions.import_data import Labels, import_files
+from app.actions.models import NewModel, register
 from app.context import Context
 from app.engines.endpoint import Endpoint
+from app.engines.roles import STARTER
 from app.main import create_app
 from tests.misbehaving import Misbehaving
 from tests.samples import deeppref
@@ -92,6 +94,22 @@ def test_a_critic_that_cannot_be_opened_is_said_in_the_stream(context: Context, 
     with TestClient(create_app(own), base_url="http://127.0.0.1:7860") as client:
         told = score(client)
     assert "holds no config.json" in told[-1]["error"]
+
+
+def test_a_registered_critic_can_be_chosen(client: TestClient, context: Context, tmp_path: Path) -> None:
+    folder = tmp_path / "critic"
+    folder.mkdir()
+    for file in STARTER.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    model = register(context, NewModel(folder, "Mine"))
+    values = {choice["value"]: choice["label"] for choice in client.get("/api/score").json()["critics"]}
+    assert "Mine" in values[f"model:{model.id}"] and "starter model" in values[""]
+    told = score(client, critic=f"model:{model.id}")
+    assert told[1] == {"critic": "critic"}
+    assert len([line for line in told if "done" in line]) == 2
+    answer = client.post("/api/score", json=PASTED | {"critic": "model:99"})
+    assert answer.status_code == 404 and "There is no model 99" in answer.json()["error"]
 
 
 def test_an_example_is_a_stored_path(client: TestClient, context: Context, tmp_path: Path) -> None:
