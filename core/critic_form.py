@@ -20,7 +20,10 @@ FIELDS: tuple[FormField, ...] = (
     FormField("name", "what", "Name", "What the new critic is called in lists."),
     FormField("set", "what", "Set", "Its scored steps are what the critic learns from."),
     FormField(
-        "base", "what", "Base", "The checkpoint it starts from; empty is the starter model that comes with Subtext."
+        "base",
+        "what",
+        "Base",
+        "The checkpoint it starts from: a folder, or model:12 for a registered one; empty is the starter model.",
     ),
     FormField(
         "corrections",

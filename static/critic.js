@@ -162,6 +162,7 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
       if (mine !== turn) return;
       if (seen.refused) throw new Error(seen.refused);
       drawData(seen);
+      find("st-example-title").hidden = !seen.examples;
       const same = `${now.set} ${now.base} ${now.corrections}`;
       await viewer.take(seen, shown === same);
       shown = same;
@@ -170,6 +171,7 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
       if (mine !== turn) return;
       fill(data);
       fill(tokens);
+      find("st-example-title").hidden = true;
       shown = "";
       status.textContent = error.message;
     } finally { clearTimeout(slow); }
