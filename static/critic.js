@@ -77,7 +77,7 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
     el("form", { onsubmit: (event) => { event.preventDefault(); later(0); } },
       el("div", { class: "st-parameters st-critic-what" }, part("what")), applies, summary,
       el("details", { id: "st-settings" }, el("summary", {}, "Every setting"), sections.map(([name, title]) => [el("h3", {}, title), el("div", { class: "st-parameters" }, part(name))]))),
-    el("datalist", { id: "st-bases" }, form.bases.map((name) => el("option", { value: name }))));
+    el("datalist", { id: "st-bases" }, form.bases.map((base) => el("option", { value: base.value }, base.label))));
   choose(form.presets[query.get("preset")] ? query.get("preset") : "starter");
   const wanted = Number(query.get("set"));
   controls.set.write(withTrees.some((set) => set.id === wanted) ? wanted : withTrees.at(-1).id);

@@ -1,7 +1,6 @@
 """Routes of the Train a critic page: its form, the preview of the data, one example as tokens, the preflight, and the start."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -12,10 +11,12 @@ from app.actions import jobs as actions
 from app.actions.preflight import check, without_base
 from app.actions.preview_critic import Previews, view
 from app.context import Context
+from app.engines.choices import Choice, choices
 from app.errors import Refused
 from app.executor import Command
 from core.critic_form import arguments, described, preset_values
 from core.preflight import Line, blocked
+from core.registered import KIND_MEANING
 from core.specs import CRITIC_PRESETS, CriticSpec
 
 BASES = 200
@@ -44,7 +45,7 @@ def router(context: Context) -> APIRouter:
         return {
             "fields": described(),
             "presets": {name: preset_values(name) for name in CRITIC_PRESETS},
-            "bases": _bases(context.settings.data / "models"),
+            "bases": [base._asdict() for base in _bases(context)],
         }
 
     @routes.post("/preview")
@@ -100,10 +101,12 @@ def _command(context: Context, spec: CriticSpec) -> Command:
     return Command((sys.executable, "-m", "app.cli", "critic", *arguments(spec)), environment)
 
 
-def _bases(models: Path) -> list[str]:
-    """Names of checkpoint folders below the data folder's `models`."""
+def _bases(context: Context) -> list[Choice]:
+    """Registered models, and names of checkpoint folders below the data folder's `models`."""
+    registered = [one for kind in KIND_MEANING for one in choices(context, kind) if one.value.startswith("model:")]
     try:
-        folders = sorted(models.iterdir())
+        folders = sorted((context.settings.data / "models").iterdir())
     except OSError:
-        return []
-    return [folder.name for folder in folders if (folder / "config.json").is_file()][:BASES]
+        folders = []
+    named = [Choice(folder.name, folder.name) for folder in folders if (folder / "config.json").is_file()]
+    return (registered + named)[:BASES]

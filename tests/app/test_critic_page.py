@@ -19,6 +19,7 @@ pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 from app.actions import jobs as actions
 from app.actions import preview_critic
 from app.actions.import_data import import_files
+from app.actions.models import NewModel, register
 from app.actions.preflight import check, pins, shape_of, without_base
 from app.actions.preview_critic import Previews, example, kept_overview, overview, view, wanted
 from app.cli import main
@@ -376,3 +377,14 @@ def test_the_command_line_makes_the_same_spec() -> None:
         some = {name: rng.choice(values) for name, values in own.items() if name == "name" or rng.random() < 0.5}
         spec = critic_preset(rng.choice(list(CRITIC_PRESETS)), set=7, **some)
         assert _parsed(arguments(spec)) == spec
+
+
+def test_bases_that_are_at_hand_are_offered(client: TestClient, context: Context) -> None:
+    mine = context.settings.data / "models" / "mine"
+    shutil.copytree(STARTER, mine, ignore=shutil.ignore_patterns("__pycache__"))
+    model = register(context, NewModel(mine, "Registered <b>"))
+    bases = client.get("/api/critic").json()["bases"]
+    assert bases == [
+        {"value": f"model:{model.id}", "label": f"Registered <b> (model {model.id})"},
+        {"value": "mine", "label": "mine"},
+    ]
