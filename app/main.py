@@ -7,6 +7,8 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000000"
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
 
 import warnings
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import gradio as gr
@@ -67,7 +69,14 @@ class _Assets(StaticFiles):
 
 def create_app(context: Context) -> FastAPI:
     """The application on a prepared context. Opens nothing and starts nothing."""
-    app = FastAPI(title="Subtext", docs_url=None, redoc_url=None, openapi_url=None)
+    residents = Residents()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        await residents.close()
+
+    app = FastAPI(title="Subtext", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.include_router(data_routes.router(context))
     app.include_router(tree_routes.router(context))
     app.include_router(study_routes.router(context))
@@ -78,7 +87,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(job_routes.router(context))
     app.include_router(build_routes.router(context))
     app.include_router(check_routes.router(context))
-    app.include_router(score_routes.router(context, Residents()))
+    app.include_router(score_routes.router(context, residents))
     app.include_router(critic_routes.router(context))
     app.include_router(model_routes.router(context))
 

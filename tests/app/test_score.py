@@ -54,6 +54,25 @@ def test_the_starter_model_scores_a_pasted_response(client: TestClient) -> None:
     )
 
 
+def test_the_model_ends_with_the_server(context: Context) -> None:
+    def residents() -> set[str]:
+        lines = {file.parent.name: file for file in Path("/proc").glob("[0-9]*/cmdline")}
+        return {pid for pid, file in lines.items() if b"app.engines.resident" in _read(file)}
+
+    before = residents()
+    with TestClient(create_app(context), base_url="http://127.0.0.1:7860") as client:
+        score(client)
+        assert len(residents() - before) == 1
+    assert residents() <= before
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 def test_several_samples_are_averaged(client: TestClient) -> None:
     done = next(line["done"] for line in score(client, samples=3, response="They fear control.") if "done" in line)
     values = [sample["score"] for sample in done["samples"] if sample["score"] is not None]
