@@ -17,6 +17,8 @@ from db.engine import Database
 TREES_DRAWN = 60
 NODES_DRAWN = 3000
 """At most so many trees and nodes are read for one look at the queue, whatever the number of nodes."""
+TREE_CHECKS = 1000
+"""Checks of one tree that are shown beside its steps."""
 _COLUMNS = "id, tree_id, node_key, digest, verdict, score, critique, reason, diff, judged, who, source, at, client_id"
 
 
@@ -134,9 +136,27 @@ def listing(database: Database, offset: int, limit: int) -> tuple[list[Listed], 
 
 def _listed(connection: Connection, event: Event) -> Listed:
     found = None if event.tree_id is None else target(connection, event.tree_id, event.node_key)
-    if found is None:
-        return Listed(event, "gone", None)
-    return Listed(event, "same" if found.digest == event.digest else "changed", found.scenario_id)
+    now, scenario = (found.digest, found.scenario_id) if found else (None, None)
+    return Listed(event, _standing(now, event.digest), scenario)
+
+
+def of_scenario(database: Database, scenario_id: int) -> list[Listed]:
+    """The checks that hold for steps of a scenario's newest tree, oldest first; at most TREE_CHECKS, the newest."""
+    where = """critique_check_held WHERE tree_id = (SELECT max(id) FROM tree WHERE scenario_id = :scenario)
+    ORDER BY at DESC, id DESC LIMIT :limit"""
+    with database.read() as connection:
+        found = _events(connection, where, {"scenario": scenario_id, "limit": TREE_CHECKS})[::-1]
+        if not found or found[0].tree_id is None:
+            return []
+        keys = list({event.node_key for event in found})
+        now = {
+            one.seen.judged.key: one.digest for one in _targets(connection, found[0].tree_id, NODES_DRAWN * 10, keys)
+        }
+        return [Listed(event, _standing(now.get(event.node_key), event.digest), scenario_id) for event in found]
+
+
+def _standing(now: str | None, judged: str) -> Literal["same", "changed", "gone"]:
+    return "gone" if now is None else "same" if now == judged else "changed"
 
 
 def events(database: Database) -> Iterator[Event]:

@@ -19,6 +19,13 @@ Subtext.nodepanel = (box, { rubric, personas, link }) => {
     Subtext.dialog(`Node ${node.key}, raw`, el("pre", { class: "st-raw", tabindex: "0" }, text), el("button", { class: "st-button", type: "button", onclick: () => copy(text, "the JSON") }, "Copy JSON"));
   });
   const section = (title, ...content) => el("section", {}, el("h3", {}, title), ...content);
+  // What people said of the critique, beside what the model said; it comes a moment after the tree.
+  let people = { id: null, checks: {} };
+  const said = (check) => el("div", { class: "st-note" },
+    el("p", {}, el("b", {}, check.source === "person" ? check.who : `${check.who} (model)`), ` says: ${{ agree: "agree", partly: "partly right", wrong: "wrong" }[check.verdict] || check.verdict}`,
+      check.score === null ? "" : [", score ", el("b", { class: "st-chip", "data-shade": shade(check.score) }, score(check.score))], check.standing === "changed" ? ". The step was changed since." : "."),
+    check.diff.length ? el("p", { class: "st-verbatim st-diff" }, check.diff.map(([what, words]) => [what === "same" ? words : el(what === "gone" ? "del" : "ins", {}, words), " "])) : null,
+    check.reason ? el("p", { class: "st-verbatim st-dim" }, check.reason) : null);
   const verbatim = (text) => el("p", { class: "st-verbatim" }, text);
 
   return {
@@ -37,6 +44,7 @@ Subtext.nodepanel = (box, { rubric, personas, link }) => {
         ...(node.marks || []).map((mark) => el("p", { class: "st-note st-flagged" }, el("b", {}, "Quality: "), mark.text)),
         section(root ? "Query" : node.kind === "answer" ? "Answer" : "Thought", verbatim(node.thought || view.query)),
         root ? section("Preference", verbatim(view.preference)) : section("Critique", node.critique ? verbatim(node.critique) : el("p", { class: "st-dim" }, "No critique came with this step.")),
+        people.id === view.id && people.checks[node.key] ? section("People", people.checks[node.key].map(said)) : null,
         root && view.explanation ? section("Why a generic answer goes wrong", verbatim(view.explanation)) : null,
         whole,
         el("div", { class: "st-actions" },
@@ -46,6 +54,12 @@ Subtext.nodepanel = (box, { rubric, personas, link }) => {
         el("p", { class: "st-dim st-origin" }, `From ${view.file}, record ${view.position} of ${view.set.name} v${view.set.version}. `,
           root ? "" : node.score === null ? "Parse state: unscored." : "Parse state: scored."));
       box.scrollTop = 0;
+      if (people.id === view.id) return;
+      people = { id: view.id, checks: {} };
+      api(`/api/checks/tree?scenario=${view.id}`).then((checks) => {
+        people = { id: view.id, checks };
+        if (checks[node.key]) this.show(view, node);
+      }).catch(() => { people = { id: null, checks: {} }; });
     },
     clear(text) { Subtext.fill(box, el("p", { class: "st-dim" }, text)); },
   };

@@ -75,6 +75,14 @@ def router(context: Context) -> APIRouter:
             "held": [_event(one) | {"mine": one.who == _who(request)} for one in held],
         }
 
+    @routes.get("/tree")
+    def of_tree(scenario: Annotated[int, Query(ge=1, lt=1 << 62)]) -> dict[str, Any]:
+        """What people said of a tree's critiques, by the key of the node."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for one in checks.of_scenario(context.database, scenario):
+            found.setdefault(one.event.node_key, []).append(_event(one.event) | {"standing": one.standing})
+        return found
+
     @routes.post("")
     def save(request: Request, body: CheckBody) -> JSONResponse:
         check = Check(body.verdict, body.score, body.critique, body.reason)  # type: ignore[arg-type]

@@ -230,3 +230,22 @@ def test_the_command_line(
     assert (
         main(["checks", "export", "--format", "exe"]) == 1 and main(["checks", "import", str(tmp_path / "none")]) == 1
     )
+
+
+def test_a_tree_shows_what_people_said_of_its_critiques(client: TestClient) -> None:
+    item = items(client)[0]
+    query = {"scenario": item["scenario"]}
+    assert client.get("/api/checks/tree", params=query).json() == {}
+    send(client, item, "partly", "a", score=0.25, critique=f"Better. {SCRIPT}", reason="It was vague.")
+    found = client.get("/api/checks/tree", params=query).json()
+    (check,) = found[item["key"]]
+    assert (check["verdict"], check["score"], check["standing"], check["who"]) == (
+        "partly",
+        0.25,
+        "same",
+        "single user",
+    )
+    assert check["reason"] == "It was vague." and any(what == "ins" or what == "new" for what, _ in check["diff"])
+    send(client, item, "", "b")
+    assert client.get("/api/checks/tree", params=query).json() == {}, "taken back"
+    assert client.get("/api/checks/tree", params={"scenario": 99_999}).json() == {}

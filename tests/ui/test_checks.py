@@ -127,3 +127,20 @@ def test_a_check_survives_a_server_that_is_away(browser: Browser, own: Server) -
     expect(page.locator("#st-checked li.st-part b").first).to_have_text("Agree")
     page.keyboard.press("u")
     expect(page.locator("#st-checked li.st-part b").first).to_have_text("Wrong")
+
+
+def test_the_tree_shows_what_people_said_beside_the_critic(browser: Browser, own: Server) -> None:
+    page = browser.new_page(base_url=own.base, viewport={"width": 1440, "height": 900})
+    watched = watch(page, own.base)
+    visit(page, "/checks")
+    page.keyboard.press("2")
+    page.keyboard.press("s")
+    page.keyboard.type("0.15")
+    page.keyboard.press("Enter")
+    expect(page.locator("#st-check-people .st-chip")).to_have_text("0.15")
+    page.get_by_text("Open in its tree").click()
+    page.wait_for_selector("[data-ready]")
+    panel = page.locator("#st-node")
+    expect(panel).to_contain_text("single user says: partly right, score 0.15")
+    expect(panel.locator("h3", has_text="Critique")).to_be_visible()
+    assert watched == []
