@@ -32,6 +32,12 @@ from db.seeds import seed_files
 HELD_OUT = 5
 BASES = ("starter", "untrained")
 """Presets, by which the table calls them too."""
+COMPARED = (
+    ("starter, trained", "starter, base"),
+    ("starter, trained", "untrained, base"),
+    ("untrained, trained", "untrained, base"),
+    ("starter, trained", "untrained, trained"),
+)
 
 
 class Row(NamedTuple):
@@ -112,22 +118,18 @@ def _line(seed: str, critic: str, steps: int, measures: Sequence[float | None]) 
     return f"{seed:>5}  {critic:<20} {steps:>5} {told}"
 
 
-def verdict(rows: Sequence[Row], base: str) -> str:
-    """For how many seeds the trained critic is better than its base: a higher Spearman, and not more steps without a score.
+def verdict(rows: Sequence[Row], better: str, than: str) -> str:
+    """For how many seeds one critic has a higher Spearman than the other, and fewer or more steps without a score.
 
-    A critic that scored nothing has no Spearman, and counts as 0 here.
+    A critic that scored nothing has no Spearman and is compared in its unscored share alone; such seeds are counted.
     """
-    pairs = [
-        (before, after)
-        for before in rows
-        for after in rows
-        if before.seed == after.seed and before.critic == f"{base}, base" and after.critic == f"{base}, trained"
-    ]
-    ranks = sum((after.spearman or 0.0) > (before.spearman or 0.0) for before, after in pairs)
-    scored = sum(after.unscored <= before.unscored for before, after in pairs)
-    return (
-        f"{base}: trained above its base in Spearman for {ranks} of {len(pairs)} seeds, no more unscored for {scored}"
-    )
+    found = {(one.seed, one.critic): one for one in rows}
+    pairs = [(found[seed, better], found[seed, than]) for seed in dict.fromkeys(one.seed for one in rows)]
+    ranked = [(a.spearman, b.spearman) for a, b in pairs if a.spearman is not None and b.spearman is not None]
+    fewer, more = (sum(sign * (a.unscored - b.unscored) < 0 for a, b in pairs) for sign in (1, -1))
+    said = f"{better} against {than}: Spearman higher for {sum(a > b for a, b in ranked)} of {len(ranked)} seeds"
+    bare = f", not defined for {len(pairs) - len(ranked)}" if len(ranked) < len(pairs) else ""
+    return f"{said}{bare}; unscored fewer for {fewer}, more for {more} of {len(pairs)}"
 
 
 def main() -> None:
@@ -147,8 +149,8 @@ def main() -> None:
                 print(f"{base}, seed {seed}: trained and scored in {seconds:.0f} s", flush=True)
                 print("\n".join(table(rows[-2:]).splitlines()[:3]), flush=True)
     print(table(rows))
-    for base in BASES:
-        print(verdict(rows, base))
+    for better, than in COMPARED:
+        print(verdict(rows, better, than))
 
 
 if __name__ == "__main__":
