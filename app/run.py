@@ -29,6 +29,7 @@ from app.processes import boot, myself
 from app.reporting import DatabaseReporter
 from app.settings import read_settings
 from core.jobs import Reporter, plain, told_text
+from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
 from core.specs import BuildSpec, CriticSpec, DoctorSpec, ExportSpec, Spec, read_spec
 from db import jobs
 from db.jobs import End, Job
@@ -57,6 +58,14 @@ def act(context: Context, spec: Spec, folder: Path, reporter: Reporter) -> Mappi
             from app.actions.train_critic import train_critic
 
             return train_critic(context, spec, folder, reporter)
+        case PolicySpec():
+            from app.actions.train_policy import train_policy
+
+            return train_policy(context, spec, folder, reporter)
+        case SFTSpec() | TPOSpec():
+            from app.actions.train_supervised import train_supervised
+
+            return train_supervised(context, spec, folder, reporter)
         case _:
             assert_never(spec)
 

@@ -162,22 +162,25 @@ def split(found: Sequence[Example], share: float, seed: int) -> Parts:
     hold nothing out and nothing is left to draw from, a share of the `train` scenarios is drawn. With two scenarios or more and
     share > 0 at least one is held out and at least one drawn one stays. Raises ValueError for a share outside [0, 1).
     """
+    held, drawn = sides([(one.group, one.split) for one in found], share, seed)
+    return Parts(
+        tuple(one for one in found if one.group not in held), tuple(one for one in found if one.group in held), drawn
+    )
+
+
+def sides(found: Iterable[tuple[str, str]], share: float, seed: int) -> tuple[frozenset[str], int]:
+    """The groups that are held out, by the rule of `split`, from (group, split); and of how many the side was drawn."""
     if not 0 <= share < 1:
         raise ValueError(f"the share held out lies in [0, 1), not at {share!r}")
     stated: dict[str, set[str]] = {}
-    for one in found:
-        stated.setdefault(one.group, set()).add(one.split)
+    for group, name in found:
+        stated.setdefault(group, set()).add(name)
     held = {group for group, names in stated.items() if names & {"validation", "test"}}
     free = [group for group, names in stated.items() if group not in held and "train" not in names]
     if not held and not free:
         free = list(stated)
     drawn = _draw(free, share, seed, keep=len(free) + len(held) == len(stated)) if free else []
-    held |= set(drawn)
-    return Parts(
-        tuple(one for one in found if one.group not in held),
-        tuple(one for one in found if one.group in held),
-        len(free),
-    )
+    return frozenset(held | set(drawn)), len(free)
 
 
 def _draw(groups: Sequence[str], share: float, seed: int, keep: bool) -> list[str]:

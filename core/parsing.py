@@ -25,6 +25,7 @@ _PART = re.compile(
     r"(?<!\w)(process|discovery|answer|total)[ \t*]{0,9}:[ \t*]{0,9}(-?\d{1,4}(?:\.\d{1,9})?)(?!\.?[\w%])",
     re.IGNORECASE,
 )
+_TICK = re.compile(r"^[ \t*#(-]{0,9}(\d{1,3})[ \t*.:)-]{1,9}(yes|no)\b", re.IGNORECASE | re.MULTILINE)
 _STEP = re.compile(r"\s*+Step\s{1,9}\d{1,9}\s{0,9}:\s*+", re.IGNORECASE)
 
 PLACEHOLDERS = frozenset(
@@ -213,6 +214,18 @@ def read_review(text: str) -> Review | Malformed:
     head = _HEAD.match(body)
     words = body[head.end() if head and head.end() <= first else 0 : first].strip(" *\n\t")
     return Review(parts["process"], parts["discovery"], parts["answer"], words)
+
+
+def read_checklist(text: str, count: int) -> tuple[bool, ...] | Malformed:
+    """The verdicts on `count` questions: lines like `3: yes`, the last line of a number counts. Malformed without one."""
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    found = {int(match.group(1)): match.group(2).lower() == "yes" for match in _TICK.finditer(body)}
+    missing = [number for number in range(1, count + 1) if number not in found]
+    if missing:
+        return Malformed(f"The checklist has no yes or no for question {missing[0]}.")
+    return tuple(found[number] for number in range(1, count + 1))
 
 
 def read_scenarios(text: str, limit: int = MOST_SCENARIOS) -> Scenarios | Malformed:

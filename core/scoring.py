@@ -83,6 +83,13 @@ class Done(NamedTuple):
     scored: Scored
 
 
+class Question(NamedTuple):
+    """One thing to ask a critic, and how its reply is read."""
+
+    messages: tuple[Message, ...]
+    read: Callable[[str], Sample]
+
+
 async def score(model: ChatModel, case: Case, how: Scoring | None = None) -> list[Scored]:
     """Critique and score of every step of one response, in order."""
     return (await score_all(model, [case], how))[0]
@@ -92,25 +99,33 @@ async def score_all(
     model: ChatModel, cases: Sequence[Case], how: Scoring | None = None, tell: Callable[[int], None] | None = None
 ) -> list[list[Scored]]:
     """The same for many responses, in the order given. `tell` hears how many steps are done."""
+    order = sorted(range(len(cases)), key=lambda place: cases[place])
+    flat = [(place, step) for place in order for step in range(len(cases[place].steps))]
+    found = await answers(model, [_question(cases[place], step) for place, step in flat], how, tell)
+    at = dict(zip(flat, found, strict=True))
+    return [[at[place, step] for step in range(len(case.steps))] for place, case in enumerate(cases)]
+
+
+async def answers(
+    model: ChatModel,
+    questions: Sequence[Question],
+    how: Scoring | None = None,
+    tell: Callable[[int], None] | None = None,
+) -> list[Scored]:
+    """What the critic says to each question, in the order given; they are asked in that order too, side by side."""
     how = how or Scoring()
     places = asyncio.Semaphore(how.side_by_side)
     done = 0
 
-    async def one(case: Case, step: int) -> Scored:
+    async def one(question: Question) -> Scored:
         nonlocal done
-        asks = [_whole(model)] * how.samples
-        scored = await _scored(asks, case, step, how, places)
+        scored = await _scored([_whole(model)] * how.samples, question, how, places)
         done += 1
         if tell is not None:
             tell(done)
         return scored
 
-    order = sorted(range(len(cases)), key=lambda place: cases[place])
-    tasks = {
-        place: [asyncio.ensure_future(one(cases[place], step)) for step in range(len(cases[place].steps))]
-        for place in order
-    }
-    return [list(await asyncio.gather(*tasks[place])) for place in range(len(cases))]
+    return list(await asyncio.gather(*(one(question) for question in questions)))
 
 
 async def stream_score(model: ChatModel, case: Case, how: Scoring | None = None) -> AsyncIterator[Piece | Done]:
@@ -124,7 +139,7 @@ async def stream_score(model: ChatModel, case: Case, how: Scoring | None = None)
 
     async def one(step: int) -> None:
         asks = [_shown(model, step, events), *[_whole(model)] * (how.samples - 1)]
-        events.put_nowait(Done(step, await _scored(asks, case, step, how, places)))
+        events.put_nowait(Done(step, await _scored(asks, _question(case, step), how, places)))
 
     tasks = [asyncio.create_task(one(step)) for step in range(len(case.steps))]
     try:
@@ -160,36 +175,41 @@ def _shown(model: ChatModel, step: int, events: asyncio.Queue[Piece | Done]) -> 
     return asking
 
 
-async def _scored(asks: Sequence[_Asking], case: Case, step: int, how: Scoring, places: asyncio.Semaphore) -> Scored:
-    """One step from all of its samples."""
-    messages = critic(case.preference, case.query, case.steps[:step], case.steps[step])
+def _question(case: Case, step: int) -> Question:
+    return Question(critic(case.preference, case.query, case.steps[:step], case.steps[step]), _read)
+
+
+async def _scored(asks: Sequence[_Asking], question: Question, how: Scoring, places: asyncio.Semaphore) -> Scored:
+    """One answer from all of its samples."""
     return average(
-        await asyncio.gather(*(_sample(ask, messages, repeat, how, places) for repeat, ask in enumerate(asks)))
+        await asyncio.gather(*(_sample(ask, question, repeat, how, places) for repeat, ask in enumerate(asks)))
     )
 
 
-async def _sample(
-    asking: _Asking, messages: tuple[Message, ...], repeat: int, how: Scoring, places: asyncio.Semaphore
-) -> Sample:
+async def _sample(asking: _Asking, question: Question, repeat: int, how: Scoring, places: asyncio.Semaphore) -> Sample:
     """One sample; another try where the reply cannot be read."""
     found = Sample(None, "", "It was not asked.")
     for attempt in range(1 + how.retries):
-        ask = Ask(messages, how.max_tokens)
+        ask = Ask(question.messages, how.max_tokens)
         if how.samples > 1 or attempt:
             number = repeat * (1 + how.retries) + attempt
             ask = replace(ask, temperature=how.temperature, seed=how.seed + number, repeat=number)
         async with places:
-            found = _read(await asking(ask))
+            outcome = await asking(ask)
+        found = unscored(outcome.reason) if isinstance(outcome, Failure) else question.read(outcome)
         if found.score is not None:
             break
     return found
 
 
-def _read(outcome: str | Failure) -> Sample:
-    read = Malformed(outcome.reason) if isinstance(outcome, Failure) else read_critique(outcome)
-    if isinstance(read, Malformed):
-        return Sample(None, "", shorten(read.reason, REASON))
-    return Sample(read.score, read.critique)
+def unscored(reason: str) -> Sample:
+    """A sample without a score."""
+    return Sample(None, "", shorten(reason, REASON))
+
+
+def _read(text: str) -> Sample:
+    read = read_critique(text)
+    return unscored(read.reason) if isinstance(read, Malformed) else Sample(read.score, read.critique)
 
 
 def average(taken: Sequence[Sample]) -> Scored:

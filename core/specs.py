@@ -8,22 +8,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-Lane = Literal["light", "gpu"]
-Tracker = Literal["trackio", "tensorboard", "wandb"]
-
-
-class JobSpec(BaseModel):
-    """Base of every kind.
-
-    `LANE`: many light jobs run side by side, gpu jobs one for each device. `RESTARTS`: how often a job whose process vanished
-    (killed, out of memory, machine restarted) is queued again by itself; 0 for a kind that cannot go on where it was.
-    """
-
-    LANE: ClassVar[Lane] = "light"
-    RESTARTS: ClassVar[int] = 3
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from core.job_spec import JobSpec, Lane, Tracker
+from core.policy_specs import POLICY_PRESETS, PolicySpec, SFTSpec, TPOSpec
 
 
 class DoctorSpec(JobSpec):
@@ -74,11 +62,12 @@ UNTRAINED = "starter-untrained"
 class CriticSpec(JobSpec):
     """Train a critic on the scored steps of a set (SPEC 3), and report on held-out scenarios beside its base.
 
-    `base` is a checkpoint: '' the starter model, an absolute path, or a folder below `models` in the data folder; `UNTRAINED` is
-    the starter model's network with weights drawn by `seed`. With `corrections` people's checks that hold replace the labels of
-    the steps they judged. `lora_rank` 0 trains all weights. `held_out` is the share of scenarios drawn where a set states no
-    split. `max_tokens` bounds a reply when held-out steps are scored, at most `report_steps` of them (0: no report). `report_to`
-    names trackers that get the curves too. The others are those of `training.critic.Recipe`.
+    `base` is a checkpoint: '' the starter model, an absolute path, a folder below `models` in the data folder, `model:ID`,
+    `job:ID`, or `after` (the model of the job that this one comes after); `UNTRAINED` is the starter model's network with weights
+    drawn by `seed`. With `corrections` people's checks that hold replace the labels of the steps they judged. `lora_rank` 0
+    trains all weights. `held_out` is the share of scenarios drawn where a set states no split. `max_tokens` bounds a reply when
+    held-out steps are scored, at most `report_steps` of them (0: no report). `report_to` names trackers that get the curves too.
+    The others are those of `training.sft.Recipe`.
     """
 
     LANE: ClassVar[Lane] = "gpu"
@@ -136,10 +125,20 @@ def critic_preset(preset: str, **own: Any) -> CriticSpec:
     return spec
 
 
-Spec = Annotated[DoctorSpec | ExportSpec | BuildSpec | CriticSpec, Field(discriminator="kind")]
+Spec = Annotated[
+    DoctorSpec | ExportSpec | BuildSpec | CriticSpec | PolicySpec | SFTSpec | TPOSpec, Field(discriminator="kind")
+]
 """Every kind of job."""
 
-KINDS: dict[str, type[JobSpec]] = {"doctor": DoctorSpec, "export": ExportSpec, "build": BuildSpec, "critic": CriticSpec}
+KINDS: dict[str, type[JobSpec]] = {
+    "doctor": DoctorSpec,
+    "export": ExportSpec,
+    "build": BuildSpec,
+    "critic": CriticSpec,
+    "sft": SFTSpec,
+    "tpo": TPOSpec,
+    "policy": PolicySpec,
+}
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 
 
@@ -167,6 +166,17 @@ def read_spec(value: object) -> Spec:
         raise ValueError(_sentence(kind, error)) from error
 
 
+def policy_preset(preset: str, size: str = "starter", **own: Any) -> PolicySpec | SFTSpec | TPOSpec:
+    """The spec of a policy's training from a preset in a size, with own values for some fields. Raises ValueError."""
+    if preset not in POLICY_PRESETS:
+        raise ValueError(f"There is no preset {preset[:60]!r}. Presets: {', '.join(POLICY_PRESETS)}.")
+    if size not in POLICY_PRESETS[preset]:
+        raise ValueError(f"There is no size {size[:60]!r}. Sizes: {', '.join(POLICY_PRESETS[preset])}.")
+    spec = read_spec({**POLICY_PRESETS[preset][size], **own})
+    assert isinstance(spec, PolicySpec | SFTSpec | TPOSpec)
+    return spec
+
+
 def _sentence(kind: str, error: ValidationError) -> str:
     first: Any = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"][1:])[:80]
@@ -177,5 +187,7 @@ def _sentence(kind: str, error: ValidationError) -> str:
             return f"There is no field {field!r} in a job of kind {kind}. {fields}"
         case "missing":
             return f"A job of kind {kind} needs the field {field!r}. {fields}"
+        case "value_error":
+            return f"{first['ctx']['error']}"
         case _:
             return f"The field {field!r} of a job of kind {kind} cannot be used: {first['msg'].lower()}."

@@ -41,13 +41,16 @@ Subtext.models = (element) => Subtext.page(element, "Models", async () => {
   };
 
   // One model.
+  const learned = ({ train, held_out: held }) => (train.steps === undefined
+    ? `${Subtext.many(train.scenarios, "scenario")} to learn from, ${held.scenarios.toLocaleString("en")}`
+    : `${train.steps.toLocaleString("en")} steps to learn, ${held.steps.toLocaleString("en")}`);
   const pair = (name, ...content) => [el("dt", {}, name), el("dd", {}, ...content)];
   const short = (digest) => (digest ? el("code", { title: digest }, digest.slice(0, 12)) : null);
   const links = (found) => found.map((one, place) => [place ? ", " : "", modelLink(one), one.removed ? el("span", { class: "st-dim" }, " (forgotten)") : ""]);
   const files = (found) => found.map((file) => el("div", {}, `${file.name} `, short(file.digest)));
   const made = (model) => el("dl", { class: "st-facts" },
     pair("Base", baseOf(model), " ", short(model.base_digest)),
-    pair("Data", dataOf(model.data), model.data && model.data.train ? el("span", { class: "st-dim" }, ` ${model.data.train.steps.toLocaleString("en")} steps to learn, ${model.data.held_out.steps.toLocaleString("en")} held out `) : " ", short(model.data_hash)),
+    pair("Data", dataOf(model.data), model.data && model.data.train ? el("span", { class: "st-dim" }, ` ${learned(model.data)} held out `) : " ", short(model.data_hash)),
     model.data && model.data.files && model.data.files.length ? pair("Files", model.data.files.length > 4 ? el("details", {}, el("summary", {}, Subtext.many(model.data.files.length, "file")), files(model.data.files)) : files(model.data.files)) : null,
     pair("Job", model.job ? el("a", { href: `/jobs?job=${model.job}` }, `job ${model.job}`) : el("span", { class: "st-dim" }, "registered by hand, or its job is gone")),
     model.parents.length ? pair("Parents", links(model.parents)) : null,

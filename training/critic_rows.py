@@ -1,23 +1,14 @@
-"""Critic examples as token ids: which are trained on, which hold the score, and what would not fit. Knows a tokenizer only.
-
-The prompt is rendered as at scoring time. Trained on are the tokens of the reply and the one that ends the turn; what a template
-writes after that one (ChatML: a line break) belongs to no reply and is dropped.
-"""
+"""Critic examples as token ids: which are trained on, which hold the score, and what would not fit. Knows a tokenizer only."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from core.critic_data import Example
-from training.models import NotLoadable
+from training.turns import NotTrainable, turn
 
 SCORE = "SCORE:"
-
-
-class NotTrainable(NotLoadable):
-    """Examples or a model that cannot be trained on; the text is a sentence for people."""
 
 
 class Row(NamedTuple):
@@ -42,36 +33,9 @@ class Token(NamedTuple):
 
 def encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> Row:
     """Token ids of prompt and reply. Raises NotTrainable where the chat template does not put the reply behind the prompt."""
-    asked: list[dict[str, Any]] = [message._asdict() for message in example.prompt]
-    answer = {"role": "assistant", "content": example.completion}
-    reply = example.completion.strip()
-    try:
-        prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-        whole = tokenizer.apply_chat_template([*asked, answer], tokenize=False)
-    except (TemplateError, ValueError, TypeError, KeyError) as error:
-        raise NotTrainable(f"The chat template does not take the critic's question: {str(error)[:200]}") from error
-    if not whole.startswith(prompt + reply):
-        raise NotTrainable(
-            "The chat template writes a prompt that waits for a reply differently from one that has it, "
-            "so the critic would not be trained on what it is asked. Use a checkpoint with a plain chat template."
-        )
-    coded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = list(coded["input_ids"]), list(coded["offset_mapping"])
-    alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    if ids[: len(alone)] != list(alone):
-        raise NotTrainable("The tokenizer joins the end of the prompt with the reply, so the two cannot be told apart.")
-    end = _end(tokenizer, ids, offsets, len(prompt) + len(reply))
-    mark = len(prompt) + reply.rfind(SCORE)
-    return Row(ids[:end], len(alone), [place >= len(alone) and offsets[place][1] > mark for place in range(end)])
-
-
-def _end(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], offsets: Sequence[Any], reply: int) -> int:
-    """One past the token that ends the turn: the first special one behind the reply. Raises NotTrainable where there is none."""
-    special = set(tokenizer.all_special_ids)
-    for place, token in enumerate(ids):
-        if offsets[place][0] >= reply and token in special:
-            return place + 1
-    raise NotTrainable("The chat template does not end a reply with a special token, so the critic would never stop.")
+    made = turn(tokenizer, example.prompt, example.completion)
+    mark = made.reply.rfind(SCORE)
+    return Row(made.ids, made.start, [at >= made.start and end > mark for at, end in enumerate(made.ends)])
 
 
 def check(rows: Sequence[Row], found: Sequence[Example], max_length: int) -> None:

@@ -5,24 +5,22 @@ Knows TRL's configuration and where a run keeps its files; not where prompts com
 
 import gc
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
 from trl.trainer.grpo_config import GRPOConfig
 
 from core.jobs import Reporter
 from core.prompts.policy import policy
 from training.cdpa import CDPATrainer, Credit, Score, StepRewards
-from training.critic import ADAPTER, CHECKPOINTS, METRICS, PLAN, WEIGHTS, Outcome, Tell, newest
-from training.critic_rows import NotTrainable
 from training.generate import SMALL
 from training.models import Loaded, device_of, load
+from training.runs import CHECKPOINTS, PLAN, Outcome, Tell, finished_in, lora_of, newest, written
+from training.turns import NotTrainable
 
 
 class Prompt(NamedTuple):
@@ -139,9 +137,8 @@ def train_policy(
     plan = hashlib.sha256(repr([str(base), asdict(recipe), list(prompts)]).encode("utf-8", "replace")).hexdigest()
     if (folder / PLAN).is_file() and (folder / PLAN).read_text("utf-8").strip() != plan:
         raise NotTrainable(f"The folder {folder} holds a run with other prompts, another base or other settings.")
-    if (folder / METRICS).is_file():
-        told = json.loads((folder / METRICS).read_text("utf-8"))
-        return Outcome(True, told["updates"], told["updates"], told)
+    if (finished := finished_in(folder)) is not None:
+        return finished
     loaded = load(base, recipe.device, kind=torch.float32 if recipe.rank == 0 else None)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLAN).write_text(plan + "\n", "utf-8")
@@ -154,7 +151,8 @@ def train_policy(
     if done < recipe.updates:
         outcome = Outcome(False, done, recipe.updates, {"log": trainer.state.log_history})
     else:
-        outcome = Outcome(True, done, recipe.updates, _written(trainer, folder, recipe, len(prompts)))
+        told = {"recipe": asdict(recipe), "prompts": len(prompts)}
+        outcome = Outcome(True, done, recipe.updates, written(trainer, folder, told))
     del trainer, loaded
     gc.collect()
     if torch.cuda.is_available():
@@ -166,37 +164,14 @@ def make_trainer(
     loaded: Loaded, prompts: Sequence[Prompt], score: Score, folder: Path, recipe: PolicyRecipe, reporter: Reporter
 ) -> CDPATrainer:
     """The trainer of a run, not yet started."""
-    lora = LoraConfig(
-        r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    ) if recipe.rank else None  # fmt: skip
     return CDPATrainer(
         model=loaded.model,
         args=options(recipe, folder),
         train_dataset=dataset(prompts),
         processing_class=loaded.tokenizer,
-        peft_config=lora,
+        peft_config=lora_of(recipe),
         callbacks=[Tell(reporter)],
         rewards=StepRewards(loaded.tokenizer, score, loaded.ends),
         credit=recipe.credit,
         folder=folder,
     )
-
-
-def _written(trainer: CDPATrainer, folder: Path, recipe: PolicyRecipe, prompts: int) -> dict[str, Any]:
-    model: Any = trainer.accelerator.unwrap_model(trainer.model)
-    if recipe.rank:
-        model.save_pretrained(folder / ADAPTER)
-        model = model.merge_and_unload()
-    model.save_pretrained(folder / WEIGHTS)
-    trainer.processing_class.save_pretrained(folder / WEIGHTS)  # type: ignore[union-attr]
-    metrics = {
-        "recipe": asdict(recipe),
-        "prompts": prompts,
-        "updates": trainer.state.global_step,
-        "log": trainer.state.log_history,
-    }
-    beside = folder / f"{METRICS}.part"
-    beside.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
-    beside.replace(folder / METRICS)
-    return metrics

@@ -7,6 +7,7 @@ from app.errors import Refused
 from app.executor import Command, job_command
 from app.processes import named
 from app.ray_executor import KIND
+from core.job_spec import AFTER
 from core.jobs import ENDED
 from core.specs import KINDS, Spec, lane, read_spec, resumable
 from db import jobs
@@ -14,7 +15,14 @@ from db.jobs import Job, NewJob
 
 
 def enqueue(context: Context, spec: Spec, after: int | None = None, retry_of: int | None = None) -> int:
-    """Put a job into the queue; returns its id. Raises Refused when the job it shall wait for is not there or has failed."""
+    """Put a job into the queue; returns its id. Raises Refused when the job it shall wait for is not there or has failed.
+
+    A spec whose base is `after` starts from the model of the job that it waits for.
+    """
+    if getattr(spec, "base", "") == AFTER:
+        if after is None:
+            raise Refused(f"The base {AFTER!r} is the model of the job before: say after which job this one comes.")
+        spec = spec.model_copy(update={"base": f"job:{after}"})
     new = NewJob(spec.kind, spec.model_dump(mode="json"), lane(spec), after, retry_of)
     try:
         return jobs.enqueue(context.database, new, context.now())

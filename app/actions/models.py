@@ -269,7 +269,8 @@ def _check_unused(context: Context, model: Model) -> None:
         raise Refused(f"The server {running.name} on port {running.port} serves model {model.id}. Stop it first.")
     waiting = [*jobs.living(context.database), *jobs.page(context.database, status="queued", limit=1000)]
     for job in waiting:
-        if f"model:{model.id}" in (job.spec.get("base"), job.spec.get("critic")):
+        used = {f"model:{model.id}", model.job_folder.replace("jobs/", "job:")}
+        if used & {job.spec.get("base"), job.spec.get("critic")}:
             raise Refused(f"Job {job.id} ({job.status}) uses model {model.id}. Cancel it or wait for it.")
 
 

@@ -18,16 +18,7 @@ def registered(
     context: Context, spec: CriticSpec, base: Path, examples: Sequence[Example], folder: Path, result: Mapping[str, Any]
 ) -> int:
     """The id of the model in `folder`; the same folder again keeps its id. `result` is that of the training so far."""
-    owner = sets.one_set(context.database, spec.set)
-    files = sets.files_of(context.database, spec.set)
-    data = {
-        "set": spec.set,
-        "name": owner.name if owner else "",
-        "version": owner.version if owner else 0,
-        "files": [{"name": file.name, "digest": file.digest} for file in files[:_FILES]],
-        "train": result["train"],
-        "held_out": result["held_out"],
-    }
+    data = told_of(context, spec.set) | {"train": result["train"], "held_out": result["held_out"]}
     new = NewModel(
         folder / "model",
         " ".join(told_text(spec.name).split()) or f"critic {folder.name}",
@@ -40,3 +31,15 @@ def registered(
         folder,
     )
     return register(context, new).id
+
+
+def told_of(context: Context, set_id: int) -> dict[str, Any]:
+    """What a model keeps of the set it was trained on: id, name, version, files."""
+    owner = sets.one_set(context.database, set_id)
+    files = sets.files_of(context.database, set_id)
+    return {
+        "set": set_id,
+        "name": owner.name if owner else "",
+        "version": owner.version if owner else 0,
+        "files": [{"name": file.name, "digest": file.digest} for file in files[:_FILES]],
+    }

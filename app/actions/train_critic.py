@@ -14,14 +14,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from app.actions.models import base_folder
+from app.actions.bases import base_at
 from app.actions.people_labels import labelled, sentence
 from app.actions.register_critic import registered
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.cache import CachedModel
 from app.engines.endpoint import Local
-from app.engines.roles import STARTER, open_engine, source
+from app.engines.roles import open_engine, source
 from app.errors import Refused
 from core.critic_data import Example, Lint, Parts, counts, examples, lint, refusal, split
 from core.critic_report import Judged, as_json, points, report
@@ -39,7 +39,7 @@ _KEPT = 1000
 def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Run a training to its end, or until it is told to stop. Returns counts, the last losses and the report. Raises Refused."""
     base = base_of(context, spec)
-    _trackers(spec, folder)
+    check_trackers(spec.report_to, folder)
     result: dict[str, Any] = {}
     kept = _trees(context, spec, reporter)
     if spec.corrections:
@@ -82,29 +82,16 @@ def base_of(context: Context, spec: CriticSpec) -> Path:
 
     For `UNTRAINED` it is the starter model: tokenizer and size are its own, the weights are drawn in the job.
     """
-    if spec.base in ("", UNTRAINED):
-        return STARTER
-    if spec.base.startswith("model:"):
-        return base_folder(context, spec.base)
-    models = (context.settings.data / "models").resolve()
-    base = (models / spec.base).resolve()
-    if not Path(spec.base).is_absolute() and not base.is_relative_to(models):
-        raise Refused(f"The base {spec.base!r} leads out of the folder {models}. Give its absolute path.")
-    if not (base / "config.json").is_file():
-        raise Refused(
-            f"There is no checkpoint in {base}. Nothing is downloaded: put the files of {spec.base!r} there, "
-            "or give the absolute path of their folder as the base."
-        )
-    return base
+    return base_at(context, "" if spec.base == UNTRAINED else spec.base)
 
 
-def _trackers(spec: CriticSpec, folder: Path) -> None:
+def check_trackers(trackers: Sequence[str], folder: Path) -> None:
     """Trackers write into the job's folder where the environment says nothing else. Raises Refused for one that is missing."""
-    for name in spec.report_to:
+    for name in trackers:
         if util.find_spec(name) is None:
             raise Refused(f"The curves are to go to {name}, which is not installed: pip install {name}.")
     places = {"TENSORBOARD_LOGGING_DIR": str(folder / "runs"), "WANDB_DIR": str(folder), "WANDB_PROJECT": "subtext"}
-    for name, value in places.items() if spec.report_to else ():
+    for name, value in places.items() if trackers else ():
         os.environ.setdefault(name, value)
 
 

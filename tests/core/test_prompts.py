@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.parsing import read_critique, read_review, read_steps
 from core.ports import Message
-from core.prompts import PROMPTS, council, digest, judging, policy
+from core.prompts import FURTHER, PROMPTS, checklist, council, digest, judging, policy
 from core.prompts.template import LONGEST, defused, fenced, fenced_steps
 from core.types import Persona
 
@@ -23,6 +23,7 @@ DIGESTS = {
     "zero_shot": "f4b2834dd6031941ec09700105ca4307f600fa131a5d67cf6e5d1821eec0ca2c",
     "few_shot": "21454434349a934b01dc1a786d1a26294dfc558b315e6059541e39a3708018fa",
     "chain_of_thought": "dddaf9e14c57f3da06293deb75fdd7581bfa57b04c998a85cee131840ee9cf55",
+    "checklist": "7bd23b2dc3fbca0ed706f72f09b286c0a8ead3b8fd2f02a40bf123bbe94f9d2e",
 }
 """A template changed? Raise its version, put the new digest here, and train the starter model again (`make starter-model`)."""
 
@@ -57,15 +58,16 @@ def prompts_with(text: str) -> list[tuple[Message, ...]]:
         policy.zero_shot(text, text),
         policy.few_shot(text, text, [shot]),
         policy.chain_of_thought(text, text),
+        checklist.checklist(text, text, [text], text),
     ]
 
 
 def test_templates_are_the_ones_that_were_reviewed() -> None:
-    assert {name: digest(name) for name in PROMPTS} == DIGESTS
+    assert {name: digest(name) for name in (*PROMPTS, *FURTHER)} == DIGESTS
 
 
 def test_every_template_is_tried_with_hostile_texts() -> None:
-    assert len(prompts_with("x")) == len(PROMPTS)
+    assert len(prompts_with("x")) == len(PROMPTS) + len(FURTHER)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

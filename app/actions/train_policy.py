@@ -1,0 +1,110 @@
+"""Train a policy by reinforcement as a background job: prompts of a set, a critic that scores while it runs, a report at the end.
+
+Goes on from its newest checkpoint. torch is imported late, in the function that trains.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.actions.policy_runs import Run, critic_of, parts_of, records_of, registered, report_of, start_of
+from app.context import Context
+from app.engines.live_critic import LiveCritic
+from app.errors import Refused
+from core.jobs import Reporter
+from core.policy_data import Asked
+from core.policy_specs import PolicySpec
+
+SIGNALS = ("zero_grpo", "zero_cdpa", "turned", "unscored", "outside")
+"""Shares whose mean over all updates is part of the result."""
+LAST = ("loss", "step_score", "kl", "entropy", "steps", "grad_norm", "completions/mean_length", "rewards/format/mean")
+
+
+def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """Run a training to its end, or until it is told to stop. Returns counts, last metrics, signals, report. Raises Refused."""
+    base = start_of(context, spec, reporter)
+    parts = parts_of(records_of(context, spec, reporter), spec)
+    prompts = parts.train[: spec.limit] if spec.limit else parts.train
+    result: dict[str, Any] = {
+        "train": {"scenarios": len(prompts)},
+        "held_out": {"scenarios": len(parts.held_out)},
+        "drawn": parts.drawn,
+    }
+    with critic_of(context, spec, spec.reward, reporter) as critic:
+        result |= _train(spec, base, prompts, critic, folder, reporter)
+        run = Run(spec, base, folder, [(one.preference, one.query) for one in prompts], parts.held_out)
+        if result["whole"]:
+            result["evaluation"] = report_of(context, run, critic, reporter)
+        counts = critic.tally.read()
+        result["critic"] = {
+            "calls": counts.calls,
+            "failures": dict(counts.failures),
+            "tokens": counts.prompt_tokens + counts.completion_tokens,
+            "seconds": round(critic.seconds, 1),
+        }
+    if result["whole"]:
+        result["model"] = registered(context, run, result)
+    return result
+
+
+def _train(
+    spec: PolicySpec, base: Path, prompts: Sequence[Asked], critic: LiveCritic, folder: Path, reporter: Reporter
+) -> dict[str, Any]:
+    # Late: torch belongs to the processes that run a model, never to the page or the worker.
+    try:
+        from training.cdpa import CriticFailed
+        from training.models import NotLoadable
+        from training.policy import Prompt, train_policy
+    except ImportError as error:
+        raise Refused("Training needs torch and trl: pip install 'subtext[train]'.") from error
+    reporter.progress(0, 0, f"Loading {base.name}.")
+    asked = [Prompt(one.preference, one.query) for one in prompts]
+    try:
+        outcome = train_policy(base, asked, critic, folder, recipe_of(spec), reporter)
+    except (NotLoadable, CriticFailed) as error:
+        raise Refused(str(error)) from error
+    log: list[dict[str, Any]] = outcome.metrics.get("log", [])
+    told = {"whole": outcome.whole, "updates": outcome.updates, "planned": outcome.planned}
+    return told | {"metrics": last(log, LAST), "signals": means(log, SIGNALS)}
+
+
+def recipe_of(spec: PolicySpec) -> Any:
+    """The spec as a `training.policy.PolicyRecipe`."""
+    # Late, as above.
+    from core.advantages import Normal
+    from training.cdpa import Credit
+    from training.policy import PolicyRecipe
+
+    credit = Credit(
+        tokens=spec.tokens,
+        level=spec.level,
+        normal=Normal(spec.eps, spec.sigma_floor, spec.min_alive),
+        format_weight=spec.format_weight,
+        max_unscored=spec.max_unscored,
+        keep_every=spec.keep_every,
+    )
+    same = ("group", "prompts", "batch", "updates", "warmup", "beta", "epsilon", "temperature", "top_p", "iterations", "loss",
+            "max_new", "seed", "save_every", "log_every", "device", "vllm", "vllm_url")  # fmt: skip
+    return PolicyRecipe(
+        credit=credit,
+        rate=spec.learning_rate,
+        rank=spec.lora_rank,
+        alpha=spec.lora_alpha,
+        dropout=spec.lora_dropout,
+        **{name: getattr(spec, name) for name in same},
+    )
+
+
+def last(log: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The last value of each name that was logged."""
+    return {name: value for row in log for name, value in row.items() if name in names}
+
+
+def means(log: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
+    """The mean over all updates of each share that was logged as a number."""
+    found = {
+        name: [row[name] for row in log if isinstance(row.get(name), float) and row[name] == row[name]]
+        for name in names
+    }
+    return {name: statistics.fmean(values) for name, values in found.items() if values}

@@ -1,0 +1,23 @@
+"""The base of every job's spec, and the names its fields share. Knows the shape of an order and its lane; no kind of job."""
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Lane = Literal["light", "gpu"]
+Tracker = Literal["trackio", "tensorboard", "wandb"]
+Device = Literal["auto", "cpu", "cuda"]
+AFTER = "after"
+"""A base that the job before makes; it becomes `job:ID` when the job is put into the queue behind that one."""
+
+
+class JobSpec(BaseModel):
+    """Base of every kind.
+
+    `LANE`: many light jobs run side by side, gpu jobs one for each device. `RESTARTS`: how often a job whose process vanished
+    (killed, out of memory, machine restarted) is queued again by itself; 0 for a kind that cannot go on where it was.
+    """
+
+    LANE: ClassVar[Lane] = "light"
+    RESTARTS: ClassVar[int] = 3
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
