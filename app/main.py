@@ -31,6 +31,7 @@ from app.api import score as score_routes
 from app.api import servers as server_routes
 from app.api import settings as settings_routes
 from app.api import studies as study_routes
+from app.api import train as train_routes
 from app.api import trees as tree_routes
 from app.auth import first_admin, identify
 from app.context import Context
@@ -52,6 +53,7 @@ from app.pages import (
     settings,
     sign_in,
     studies,
+    train,
     trees,
 )
 from app.views.shell import HEAD
@@ -89,6 +91,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(check_routes.router(context))
     app.include_router(score_routes.router(context, residents))
     app.include_router(critic_routes.router(context))
+    app.include_router(train_routes.router(context))
     app.include_router(model_routes.router(context))
 
     @app.exception_handler(Refused)
@@ -151,6 +154,8 @@ def _pages() -> gr.Blocks:
         build.build()
     with demo.route("Critic", "/critic"):
         critic.build()
+    with demo.route("Train", "/train"):
+        train.build()
     with demo.route("Models", "/models"):
         models.build()
     with demo.route("Jobs", "/jobs"):

@@ -192,7 +192,7 @@ def memory_line(found: Need, free: int | None, total: int | None, where: str) ->
 
 def disk_line(wanted: int, free: int) -> Line:
     """Checkpoints and weights against the free space of the data folder."""
-    says = f"Checkpoints and the new critic take up to {size(wanted)}"
+    says = f"Checkpoints and the new weights take up to {size(wanted)}"
     if wanted > free:
         return Line("disk", "blocking", f"{says}, but only {size(free)} are free in the data folder.")
     if wanted > 0.8 * free:

@@ -20,7 +20,7 @@ Subtext.curves = (box) => {
       el("p", { class: "st-dim" }, numbers.length ? `${short(low)} to ${short(high)}, step ${first} to ${last}` : "", missing ? el("span", { class: "st-bad-text" }, ` ${Subtext.many(missing, "value")} no number`) : null));
   };
   const draw = () => {
-    const rank = (name) => (/^(loss|reward)/.test(name) ? 0 : /^eval_loss/.test(name) ? 1 : 2);
+    const rank = (name) => (/^(loss|reward$|step_score|zero_|unscored|steps$|rewards.format.mean)/.test(name) ? 0 : /^(eval_loss|kl$|entropy|outside|turned)/.test(name) ? 1 : 2);
     const all = [...series].sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b)).map(([name, points]) => drawn(name, points));
     fill(box, all.length ? el("h3", {}, "Numbers") : null, el("div", { class: "st-small-curves" }, all.slice(0, 12)),
       all.length > 12 ? el("details", { open: box.querySelector("details")?.open }, el("summary", {}, `${all.length - 12} more`), el("div", { class: "st-small-curves" }, all.slice(12))) : null);

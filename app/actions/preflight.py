@@ -31,10 +31,10 @@ def check(context: Context, spec: CriticSpec, found: Overview) -> list[Line]:
     """Every line, in the order a person would want them. `found` is the preview of the same spec."""
     seen = view(context, spec, found)
     base, net = _base(context, spec)
-    device, free, total = _memory(context, spec)
+    device, free, total = memory_of(context, spec)
     on_gpu = device != gpu.CPU
     longest = min(seen["lengths"]["longest"] or spec.max_length, spec.max_length)
-    lines = [base, *preflight.data_lines(spec, seen), preflight.versions_line(*_versions())]
+    lines = [base, *preflight.data_lines(spec, seen), preflight.versions_line(*versions())]
     if spec.device == "cuda" and not on_gpu:
         lines.append(Line("device", "blocking", "A GPU is asked for, but none is found here; choose auto or cpu."))
     if net.parameters:
@@ -54,7 +54,7 @@ def without_base(context: Context, spec: CriticSpec) -> list[Line]:
     base, _ = _base(context, spec)
     if base.level == "ok":
         return []
-    return [base, preflight.versions_line(*_versions()), *_trackers(spec, context.environment)]
+    return [base, preflight.versions_line(*versions()), *_trackers(spec, context.environment)]
 
 
 def _base(context: Context, spec: CriticSpec) -> tuple[Line, Shape]:
@@ -97,7 +97,7 @@ def _header(file: Path) -> Mapping[str, Any]:
     return header if isinstance(header, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def _memory(context: Context, spec: CriticSpec) -> tuple[str, int | None, int | None]:
+def memory_of(context: Context, spec: CriticSpec) -> tuple[str, int | None, int | None]:
     """The device that a training would get, with its free and whole memory in bytes; None where that is not known."""
     device = gpu.CPU if spec.device == "cpu" else gpu.devices(context.settings.devices, context.environment)[0]
     if device != gpu.CPU:
@@ -130,7 +130,7 @@ def _group_value(name: str) -> int | None:
         return None
 
 
-def _versions() -> tuple[dict[str, str | None], dict[str, str]]:
+def versions() -> tuple[dict[str, str | None], dict[str, str]]:
     """Installed versions of what a training needs, and what this version of Subtext asks for."""
     installed: dict[str, str | None] = {}
     for name in _PACKAGES:

@@ -45,7 +45,7 @@ def router(context: Context) -> APIRouter:
         return {
             "fields": described(),
             "presets": {name: preset_values(name) for name in CRITIC_PRESETS},
-            "bases": [base._asdict() for base in _bases(context)],
+            "bases": [base._asdict() for base in bases(context)],
         }
 
     @routes.post("/preview")
@@ -101,7 +101,7 @@ def _command(context: Context, spec: CriticSpec) -> Command:
     return Command((sys.executable, "-m", "app.cli", "critic", *arguments(spec)), environment)
 
 
-def _bases(context: Context) -> list[Choice]:
+def bases(context: Context) -> list[Choice]:
     """Registered models, and names of checkpoint folders below the data folder's `models`."""
     registered = [one for kind in KIND_MEANING for one in choices(context, kind) if one.value.startswith("model:")]
     try:

@@ -11,6 +11,7 @@ NAVIGATION = (
     ("/studies", "Studies"),
     ("/build", "Build"),
     ("/critic", "Critic"),
+    ("/train", "Train"),
     ("/models", "Models"),
     ("/jobs", "Jobs"),
     ("/settings", "Settings"),
