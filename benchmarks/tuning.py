@@ -2,8 +2,9 @@
 
 The bare script is what one would write first: TRL tokenises prompt and completion, nothing else is asked for. Both train all
 weights of the starter model on the `train` split of the starter set with the same batches, rate and logging, in turn, each first
-every other round. Counted is the time of `train()`; the whole call, with loading and writing, stands beside. A number after the
-name is the number of rounds.
+every other round. Counted is `train()`, by the clock and by the processor; the whole call, with loading and writing, stands
+beside. One thread: then the processor's seconds hold also beside other work, which the clock's do not. A number after the name is
+the number of rounds.
 """
 
 import gc
@@ -124,6 +125,7 @@ def main() -> None:
     """Print the ratios."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 8
     disable_progress_bars()
+    torch.set_num_threads(1)
     PrinterCallback.on_log = lambda *_, **__: None  # type: ignore[method-assign]
     found = list(examples(starter_trees(["train"])))[:EXAMPLES]
     ways = {"bare": bare, "ours": ours}
