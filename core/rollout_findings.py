@@ -118,7 +118,7 @@ def _turned(group: Sequence[Rollout]) -> list[Finding]:
                     f"Step {place + 1} scores {step.score:.2f}, {side} the group's {middle:.2f} for that step, "
                     f"but its mean advantage is {advantage:+.2f}."
                 )
-                found.append(Finding("turned", one.response, place, sentence))
+                found.append(Finding("turned", one.response, place, sentence.replace("-", "−")))
     return found
 
 

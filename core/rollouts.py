@@ -102,8 +102,9 @@ class GroupFigures(NamedTuple):
 def problem_of(rollout: Rollout) -> str:
     """Why a response cannot be believed, as a sentence; '' when it can."""
     count, length, steps = len(rollout.ends), len(rollout.text), len(rollout.steps)
-    if length > LONGEST_TEXT or count > MOST_TOKENS or steps > MOST_KEPT_STEPS:
-        return f"It has {length:,} characters, {count:,} tokens and {steps:,} steps, more than can be shown."
+    longest = max(length, len(rollout.prompt), len(rollout.preference), len(rollout.query))
+    if longest > LONGEST_TEXT or count > MOST_TOKENS or steps > MOST_KEPT_STEPS:
+        return f"It has a text of {longest:,} characters, {count:,} tokens and {steps:,} steps, more than can be shown."
     if any(len(getattr(rollout, name)) != count for name in TOKENS):
         return "Its lists of tokens differ in length."
     if count and (np.diff(rollout.ends, prepend=0).min() < 0 or rollout.ends[-1] > length):

@@ -71,7 +71,18 @@ Subtext.ribbon = (box, { label, over, focus, away }) => {
     if (!paint) return;
     for (const tile of tiles) if (!tile.drawn && tile.top < frame.scrollTop + frame.clientHeight + TILE && tile.top + tile.height > frame.scrollTop - TILE) draw(tile);
   };
-  const again = () => { for (const tile of tiles) tile.drawn = false; show(); };
+  // What is not seen yet is drawn while nothing else is to do, so that scrolling finds it ready.
+  const idle = window.requestIdleCallback || ((act) => setTimeout(act, 50));
+  let resting = false;
+  const rest = () => {
+    resting = false;
+    const tile = paint && tiles.find((one) => !one.drawn);
+    if (!tile) return;
+    draw(tile);
+    later();
+  };
+  const later = () => { if (!resting && tiles.length <= 60) { resting = true; idle(rest); } };
+  const again = () => { for (const tile of tiles) tile.drawn = false; show(); later(); };
 
   const places = (token) => { const found = []; for (let place = first[token]; place >= 0 && rects.token[place] === token; place += 1) found.push(place); return found; };
   const mark = () => {
@@ -118,9 +129,9 @@ Subtext.ribbon = (box, { label, over, focus, away }) => {
   });
   let soon = 0;
   frame.addEventListener("scroll", () => { cancelAnimationFrame(soon); soon = requestAnimationFrame(show); });
-  new ResizeObserver(() => { if (node && inner.clientWidth !== width) { measure(); show(); mark(); } }).observe(frame);
+  new ResizeObserver(() => { if (node && inner.clientWidth !== width) { measure(); again(); mark(); } }).observe(frame);
   new MutationObserver(again).observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
-  document.fonts?.ready.then(() => { if (node) { measure(); show(); mark(); } });
+  document.fonts?.ready.then(() => { if (node) { measure(); again(); mark(); } });
 
   return {
     frame,

@@ -34,7 +34,7 @@ Subtext.rollouts = (element) => Subtext.page(element, "Rollouts", async () => {
     const number = el("select", { id: "st-update", onchange: () => toUpdate(Number(number.value)) }, run ? run.updates.map((one) => el("option", { value: one, selected: one === state.update }, one)) : null);
     fill(find("st-rollout-choice"), el("div", { class: "st-rollout-choice" }, el("label", {}, "Run", which), el("label", {}, "Update", number), el("div", { class: "st-switch" }, step(-1, "← Before", "st-update-before"), step(1, "After →", "st-update-after")), state.job ? el("a", { href: `/jobs?job=${state.job}` }, `Job ${state.job}`) : null));
   };
-  const tags = (counts) => Object.entries(counts).map(([kind, count]) => [el("span", { class: "st-tag", "data-kind": kind }, `${TITLES[kind] || kind}${count > 1 ? ` ${count}` : ""}`), " "]);
+  const tags = (counts) => Object.entries(counts).map(([kind, count]) => [el("span", { class: "st-tag", "data-kind": kind }, `${count > 1 ? `${count} × ` : ""}${TITLES[kind] || kind}`), " "]);
   let TITLES = {};
   const groups = () => {
     TITLES = Object.fromEntries(update.findings.map((one) => [one.kind, one.title]));
@@ -73,7 +73,12 @@ Subtext.rollouts = (element) => Subtext.page(element, "Rollouts", async () => {
   };
   const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
   const tellToken = (at) => {
-    if (at === null || at < 0) { fill(token, el("p", { class: "st-dim" }, "Point at the text, or put the focus on it and walk with ", el("kbd", {}, "←"), " ", el("kbd", {}, "→"), ".")); return; }
+    if (at === null || at < 0) {
+      const own = current.figures;
+      fill(token, el("p", { class: "st-dim" }, "Point at the text, or put the focus on it and walk with ", el("kbd", {}, "←"), " ", el("kbd", {}, "→"), ". The whole response:"),
+        el("dl", { class: "st-facts st-token-facts" }, fact("steps", `${own.steps}, ${own.scored} scored`), fact("mean score", num(own.score)), fact("mean advantage", num(own.advantage, 3)), fact("mean KL", small(own.kl)), fact("mean entropy", num(own.entropy, 3))));
+      return;
+    }
     const words = current.text.slice(at ? current.ends[at - 1] : 0, current.ends[at]), step = current.index[at];
     fill(token, el("p", {}, words ? el("code", { class: "st-token-word" }, words.replace(/\n/g, "↵").replace(/ /g, "␣")) : el("span", { class: "st-dim" }, "no text of its own"), el("span", { class: "st-dim" }, ` ${(at + 1).toLocaleString("en")} of ${current.ends.length.toLocaleString("en")}, id ${current.ids[at]}`)),
       el("dl", { class: "st-facts st-token-facts" }, fact("step", step < 0 ? "none" : String(step + 1)), fact("score", num(stepScore(step))), fact("advantage", num(current.advantage[at], 3)), fact("KL", small(current.kl[at])), fact("entropy", num(current.entropy[at], 3)), current.clipped[at] ? fact("clipped", "yes: outside the trust region") : null));
@@ -122,13 +127,14 @@ Subtext.rollouts = (element) => Subtext.page(element, "Rollouts", async () => {
     state.step = step;
     keep();
     drawResponse();
-    if (into) find("st-ribbon-title").scrollIntoView({ block: "start" });
+    if (into) { tipBox.hidden = true; find("st-ribbon-title").scrollIntoView({ block: "start" }); ribbon.frame.focus({ preventScroll: true }); }
   };
   const besides = (by) => { if (!group) return; const at = group.responses.indexOf(current), next = group.responses[at + by]; if (next) toResponse(next.response); };
   const stepBy = (by) => { if (!group || !current.steps.length) return; const at = state.step === null ? (by > 0 ? -1 : current.steps.length) : state.step; toStep(Math.max(0, Math.min(current.steps.length - 1, at + by))); };
-  Subtext.keys({ "[": ["response before", () => besides(-1)], "]": ["next response", () => besides(1)], k: ["step before", () => stepBy(-1)], j: ["next step", () => stepBy(1)], ...Object.fromEntries(COLOURS.map(([name, label], place) => [String(place + 1), [`colour by ${label === "KL" ? label : label.toLowerCase()}`, () => { if (group) { state.by = name; keep(); drawColours(); } }]])) });
+  Subtext.keys({ "[": ["response before", () => besides(-1)], "]": ["next response", () => besides(1)], k: ["step before", () => stepBy(-1)], j: ["next step", () => stepBy(1)], Escape: ["hide the critique", () => { tipBox.hidden = true; }], ...Object.fromEntries(COLOURS.map(([name, label], place) => [String(place + 1), [`colour by ${label === "KL" ? label : label.toLowerCase()}`, () => { if (group) { state.by = name; keep(); drawColours(); } }]])) });
 
   // The responses of the group beside each other, step by step.
+  const MARKER = /^[ \t*#]{0,9}step[ \t]{1,9}\d{1,4}[ \t*]{0,9}:[ \t*]{0,9}/i;
   const aligned = () => {
     const most = Math.max(0, ...group.responses.map((one) => one.steps.length));
     const outside = (one) => {
@@ -140,7 +146,7 @@ Subtext.rollouts = (element) => Subtext.page(element, "Rollouts", async () => {
     const cell = (one, place) => {
       const step = one.steps[place];
       if (!step) return el("td", { class: "st-dim" }, one.truncated && !place ? "truncated" : "–");
-      return el("td", {}, hint(el("button", { class: "st-aligned-cell", type: "button", "data-cell": `${one.response}/${place}`, onclick: () => toResponse(one.response, place, true) }, el("span", { class: "st-aligned-head" }, chip(step.score), el("span", { class: "st-dim" }, `A ${signed(step.advantage)}`)), el("span", {}, short(one.text.slice(step.start, step.end)))), critiqueOf(step, place)));
+      return el("td", {}, hint(el("button", { class: "st-aligned-cell", type: "button", "data-cell": `${one.response}/${place}`, onclick: () => toResponse(one.response, place, true) }, el("span", { class: "st-aligned-head" }, chip(step.score), el("span", { class: "st-dim" }, `A ${signed(step.advantage)}`)), el("span", {}, short(one.text.slice(step.start, step.end).replace(MARKER, "")))), critiqueOf(step, place)));
     };
     const middle = (place) => { const own = group.responses.map((one) => one.steps[place]?.score).filter((value) => value !== null && value !== undefined); return own.length ? own.reduce((sum, value) => sum + value, 0) / own.length : null; };
     fill(find("st-aligned"), el("p", { class: "st-dim" }, "Each column is a response, each row the steps at the same place. A is the mean advantage of a step's tokens. Point at a step for its critique; press it to see it in the text."),

@@ -98,9 +98,11 @@ def groups_by_prompt(folder: Path, name: str) -> dict[str, int]:
     found: dict[str, int] = {}
     try:
         for columns in _batches(folder, name, ("group", "prompt", "preference", "query")):
+            keys: dict[tuple[str, ...], str] = {}
             rows = zip(columns["group"], columns["prompt"], columns["preference"], columns["query"], strict=True)
             for group, *texts in rows:
-                key = prompt_key(*(_text(text) for text in texts))
+                asked = tuple(_text(text) for text in texts)
+                key = keys.get(asked) or keys.setdefault(asked, prompt_key(asked[0], asked[1], asked[2]))
                 found[key] = min(int(group), found.get(key, int(group)))
     except (Refused, TypeError, ValueError, OverflowError):
         return {}
