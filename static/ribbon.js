@@ -51,13 +51,18 @@ Subtext.ribbon = (box, { label, over, focus, away }) => {
     tile.canvas.height = Math.max(1, Math.round(tile.height * ratio));
     const brush = tile.canvas.getContext("2d");
     brush.scale(ratio, ratio);
-    const colours = { low: style.getPropertyValue("--st-low"), high: style.getPropertyValue("--st-high"), more: style.getPropertyValue("--st-more"), line: style.getPropertyValue("--st-focus") };
+    const colours = { low: style.getPropertyValue("--st-low"), high: style.getPropertyValue("--st-high"), more: style.getPropertyValue("--st-more"), line: style.getPropertyValue("--st-focus"), bare: style.getPropertyValue("--st-dim") };
     for (let place = search(tile.top - 60); place < rects.x.length && rects.y[place] < tile.top + tile.height + 60; place += 1) {
-      const token = rects.token[place], { colour, strength, line } = paint(token), y = rects.y[place] - tile.top;
+      const token = rects.token[place], { colour, strength, line, bare } = paint(token), y = rects.y[place] - tile.top;
       if (strength > 0) {
         brush.globalAlpha = Math.min(1, strength);
         brush.fillStyle = colours[colour];
         brush.fillRect(rects.x[place], y - 1, rects.width[place], rects.height[place] + 2);
+      }
+      if (bare) {
+        brush.globalAlpha = 1;
+        brush.fillStyle = colours.bare;
+        for (let x = rects.x[place]; x < rects.x[place] + rects.width[place] - 1; x += 4) brush.fillRect(x, y + rects.height[place] - 1, 1.5, 1.5);
       }
       if (line) {
         brush.globalAlpha = 1;
@@ -144,7 +149,7 @@ Subtext.ribbon = (box, { label, over, focus, away }) => {
       measure();
       mark();
     },
-    // `how(token)` gives {colour: "low" | "high" | "more", strength: 0 to 1, line: true where it is underlined}.
+    // `how(token)` gives {colour: "low" | "high" | "more", strength: 0 to 1, line: underlined, bare: without a value, dotted}.
     colour(how) { paint = how; again(); },
     step(place, scroll) {
       chosen = place;

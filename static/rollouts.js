@@ -64,11 +64,11 @@ Subtext.rollouts = (element) => Subtext.page(element, "Rollouts", async () => {
   const top = () => (state.by === "score" ? 1 : state.by === "advantage" ? group.scales.advantage : group.scales[state.by][0]);
   const drawColours = () => {
     const value = VALUES[state.by], most = top(), two = diverging();
-    ribbon.colour((at) => { const own = value(at); return { colour: two ? (own < 0 ? "low" : "high") : "more", strength: Number.isNaN(own) || most <= 0 ? 0 : Math.abs(own) / most, line: current.clipped[at] === 1 }; });
+    ribbon.colour((at) => { const own = value(at); return { colour: two ? (own < 0 ? "low" : "high") : "more", strength: Number.isNaN(own) || most <= 0 ? 0 : Math.abs(own) / most, line: current.clipped[at] === 1, bare: Number.isNaN(own) }; });
     const highest = two ? null : group.scales[state.by][1];
     fill(legend, el("span", { class: "st-ramp-key" }, el("span", {}, two ? num(-most) : "0"), el("i", { class: `st-ramp st-ramp-${two ? "two" : "one"}` }), two ? el("span", { class: "st-only-readers" }, " to ") : null, el("span", {}, two ? num(most) : small(most))),
-      el("span", { class: "st-dim" }, state.by === "score" ? "score of the token's step; no colour: in no scored step" : state.by === "advantage" ? (most ? "advantage of the token; the ends are the largest of this group" : "every advantage of this group is 0") : highest > 0 ? `99 % of this group's tokens lie below ${small(most)}, the highest is ${small(highest)}` : state.by === "kl" ? "no KL was computed: the run has no reference model, or nothing has moved yet" : "no entropy was kept"),
-      el("span", { class: "st-clipped-key" }, "clipped"), el("span", { class: "st-dim" }, `${many(current.figures.clipped, "token")}`));
+      el("span", { class: "st-dim" }, state.by === "score" ? "score of the token's step" : state.by === "advantage" ? (most ? "advantage of the token; the ends are the largest of this group" : "every advantage of this group is 0") : highest > 0 ? `99 % of this group's tokens lie below ${small(most)}, the highest is ${small(highest)}` : state.by === "kl" ? "no KL was computed: the run has no reference model, or nothing has moved yet" : "no entropy was kept"),
+      el("span", { class: "st-bare-key" }, state.by === "score" ? "in no scored step" : "no value"), el("span", { class: "st-clipped-key" }, "clipped"), el("span", { class: "st-dim" }, `${many(current.figures.clipped, "token")}`));
     for (const button of toolbar.querySelectorAll("[data-by]")) button.setAttribute("aria-pressed", button.dataset.by === state.by);
   };
   const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];

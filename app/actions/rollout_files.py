@@ -25,7 +25,8 @@ from core.rollouts import COLUMNS, FOLDER, Rollout, Step, problem_of, prompt_key
 _NAME = re.compile(r"update-(\d{1,9})-(\d{1,6})\.parquet")
 MOST_FILES = 50_000
 MOST_ROWS = 10_000
-MOST_VALUES = 20_000_000
+MOST_VALUES = 4_000_000
+"""Entries of a column of one row group, and tokens of an update that are kept in memory."""
 LARGEST_FILE = 1 << 29
 LARGEST_COLUMN = 1 << 28
 """Bytes a column of one row group may unpack to."""
@@ -69,10 +70,14 @@ def read_update(folder: Path, update: int, group: int | None = None) -> Kept:
     if names is None:
         raise Missing(f"This run kept no responses of update {update}.")
     kept = Kept([], [])
+    tokens = 0
     for name in names:
         try:
             for row, found in _responses(folder, name, group):
                 if isinstance(found, Rollout):
+                    tokens += len(found.ends)
+                    if tokens > MOST_VALUES:
+                        raise Refused(f"The update has more than {MOST_VALUES:,} tokens; the rest of it is left out.")
                     kept.rollouts.append(found)
                 else:
                     kept.problems.append(f"{name}, response {row + 1}: {found}")

@@ -236,6 +236,10 @@ def test_sizes_are_bounded_before_anything_is_unpacked(context: Context, monkeyp
             changed.setattr(rollout_files, name, value)
             kept = read_update(folder, 1)
         assert kept.rollouts == [] and sentence in kept.problems[0]
+    monkeypatch.setattr(rollout_files, "MOST_VALUES", 50)
+    write(folder / FOLDER, 1, 1, group(1, *ordinary()))
+    kept = read_update(folder, 1)
+    assert len(kept.rollouts) == 3 and "update has more than 50 tokens" in kept.problems[0]
 
 
 def test_one_long_text_under_many_rows_is_kept_once(context: Context) -> None:

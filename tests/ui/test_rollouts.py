@@ -152,6 +152,15 @@ def test_steps_beside_each_other_and_findings_lead_to_the_text(desk: Page) -> No
     desk.locator("[data-finding='same/2']").click()
     expect(desk.locator("[data-response='2']")).to_have_attribute("aria-pressed", "true")
     expect(desk.locator(".st-ribbon")).to_be_focused()
+    desk.click("[data-by=score]")
+    desk.locator("[data-by=score]").hover()
+    dots = (
+        "(canvas => { const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);"
+        " return [data.filter((value, at) => at % 4 === 3 && value).length, data.length / 4]; })"
+        "(document.querySelector('.st-ribbon canvas'))"
+    )
+    drawn, whole = desk.evaluate(dots)
+    assert 0 < drawn < whole / 200, "a step without a score is dotted, not coloured"
     expect(desk.locator("#st-found [data-kind=no_gradient]")).to_contain_text("0 of 3 responses have a scored step")
     visit(desk, "/rollouts?job=1&update=1&group=0")
     expect(desk.locator(".st-aligned tbody tr")).to_have_count(3)
