@@ -27,6 +27,7 @@ from app.api import jobs as job_routes
 from app.api import models as model_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
+from app.api import rollouts as rollout_routes
 from app.api import score as score_routes
 from app.api import servers as server_routes
 from app.api import settings as settings_routes
@@ -49,6 +50,7 @@ from app.pages import (
     models,
     people,
     rate,
+    rollouts,
     score,
     settings,
     sign_in,
@@ -93,6 +95,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(critic_routes.router(context))
     app.include_router(train_routes.router(context))
     app.include_router(model_routes.router(context))
+    app.include_router(rollout_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -160,6 +163,8 @@ def _pages() -> gr.Blocks:
         models.build()
     with demo.route("Jobs", "/jobs"):
         jobs.build()
+    with demo.route("Rollouts", "/rollouts"):
+        rollouts.build()
     with demo.route("Rate", "/rate"):
         rate.build()
     with demo.route("People", "/people"):

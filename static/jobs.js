@@ -66,7 +66,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
   const frame = (opened, job, traceback) => {
     const facts = [`${job.lane}${job.device ? ` ${job.device}` : ""}`, job.attempt > 1 ? `attempt ${job.attempt}` : null, job.pid ? `process ${job.pid}` : null, job.cluster ? `Ray job ${job.cluster}` : null, `put in ${ago(job.created_at)}`].filter(Boolean).join(" · ");
     fill(opened.parts.head, el("div", { class: "st-job-head" }, el("h2", { id: "st-job-title" }, `Job ${job.id}: ${job.kind}`), tag(job.status), el("div", { class: "st-actions" }, buttons(job), el("button", { class: "st-button st-quiet", type: "button", "aria-label": "Close the job", onclick: close }, "✕"))),
-      el("p", { class: "st-dim" }, [facts, what(job)].filter(Boolean).join(" · "), job.after_id ? [" · after ", link(job.after_id)] : null, job.retry_of ? [" · same as ", link(job.retry_of)] : null, job.result && Number.isInteger(job.result.model) ? [" · made ", el("a", { href: `/models?model=${job.result.model}` }, `model ${job.result.model}`)] : null));
+      el("p", { class: "st-dim" }, [facts, what(job)].filter(Boolean).join(" · "), job.after_id ? [" · after ", link(job.after_id)] : null, job.retry_of ? [" · same as ", link(job.retry_of)] : null, job.result && Number.isInteger(job.result.model) ? [" · made ", el("a", { href: `/models?model=${job.result.model}` }, `model ${job.result.model}`)] : null, job.rollouts ? [" · ", el("a", { href: `/rollouts?job=${job.id}`, id: "st-job-rollouts" }, "Rollouts")] : null));
     fill(opened.parts.trouble, job.status === "failed" ? el("p", { class: "st-warning", role: "alert", id: "st-job-why" }, job.message) : null,
       traceback ? el("div", {}, el("h3", {}, "Last traceback"), el("pre", { class: "st-raw", id: "st-traceback", tabindex: "0" }, traceback)) : null);
     fill(opened.parts.about, about(job));
@@ -75,7 +75,7 @@ Subtext.jobs = (element) => Subtext.page(element, "Jobs", async () => {
     if (opened.attempt !== null && opened.attempt !== job.attempt) opened.step = -1;
     opened.attempt = job.attempt;
     opened.job = job;
-    const now = JSON.stringify([job.status, job.attempt, job.pid, job.can, job.status === "failed" ? job.message : "", traceback]);
+    const now = JSON.stringify([job.status, job.attempt, job.pid, job.can, job.rollouts, job.status === "failed" ? job.message : "", traceback]);
     if (now !== opened.drawn) { opened.drawn = now; frame(opened, job, traceback); files(opened); } else if ((opened.looks += 1) % 10 === 0) files(opened);
     const part = share(job), warning = stalled(job);
     fill(opened.parts.progress, bar(job),

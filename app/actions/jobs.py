@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.actions.rollout_files import has_rollouts
 from app.context import Context
 from app.errors import Refused
 from app.executor import Command, job_command
@@ -102,6 +103,7 @@ def view(context: Context, job: Job, brief: bool = False) -> dict[str, Any]:
     if brief:
         del shown["result"]
     return shown | {
+        "rollouts": has_rollouts(context.settings.data.resolve() / job.folder),
         "command": command(context, job).line(),
         "eta_seconds": eta,
         "can": can,
