@@ -152,7 +152,7 @@ class TPOSpec(_Supervised):
 
 _SIZES: Mapping[str, Mapping[str, Any]] = {
     "starter": {
-        "base": "", "lora_rank": 0, "critic": "starter", "critic_tokens": 256, "max_new": 200, "report_prompts": 20,
+        "base": "", "lora_rank": 0, "critic": "starter", "critic_tokens": 256, "max_new": 320, "report_prompts": 20,
         "save_every": 10,
     },
     "paper": {
@@ -161,7 +161,7 @@ _SIZES: Mapping[str, Mapping[str, Any]] = {
     },
 }  # fmt: skip
 _LOOPS: Mapping[str, Mapping[str, Any]] = {
-    "starter": {"group": 5, "prompts": 4, "batch": 10, "updates": 30, "learning_rate": 1e-4, "temperature": 1.0},
+    "starter": {"group": 5, "prompts": 4, "batch": 10, "updates": 30, "learning_rate": 3e-5, "temperature": 1.0},
     "paper": {"group": 5, "prompts": 4, "batch": 5, "updates": 400, "learning_rate": 1e-6, "temperature": 1.0},
 }
 _SUPERVISED: Mapping[str, Mapping[str, Any]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 
@@ -19,7 +20,7 @@ from core.prompts.policy import policy
 from training.cdpa import CDPATrainer, Credit, Score, StepRewards
 from training.generate import SMALL
 from training.models import Loaded, device_of, load
-from training.runs import CHECKPOINTS, PLAN, Outcome, Tell, finished_in, lora_of, newest, written
+from training.runs import CHECKPOINTS, PLAN, Outcome, Tell, finished_in, go_on, lora_of, written
 from training.turns import NotTrainable
 
 
@@ -81,11 +82,12 @@ def dataset(prompts: Sequence[Prompt]) -> Dataset:
 def options(recipe: PolicyRecipe, folder: Path) -> GRPOConfig:
     """TRL's configuration. Raises NotTrainable where the sizes do not fit each other."""
     cpu = device_of(recipe.device).type == "cpu"
-    whole = recipe.group * recipe.prompts
-    if whole % recipe.batch:
+    whole, processes = recipe.group * recipe.prompts, PartialState(cpu=cpu).num_processes
+    if whole % (recipe.batch * processes):
+        beside = f" on each of {processes} processes" if processes > 1 else ""
         raise NotTrainable(
             f"{recipe.prompts} prompts x {recipe.group} responses are {whole} responses an update, which micro-batches of "
-            f"{recipe.batch} do not divide. Choose a divisor of {whole}."
+            f"{recipe.batch}{beside} do not divide. Choose a divisor of {whole // processes}."
         )
     return GRPOConfig(
         output_dir=str(folder / CHECKPOINTS),
@@ -93,8 +95,8 @@ def options(recipe: PolicyRecipe, folder: Path) -> GRPOConfig:
         bf16=not cpu,
         gradient_checkpointing=not cpu,
         per_device_train_batch_size=recipe.batch,
-        gradient_accumulation_steps=whole // recipe.batch,
-        steps_per_generation=whole // recipe.batch,
+        gradient_accumulation_steps=whole // (recipe.batch * processes),
+        steps_per_generation=whole // (recipe.batch * processes),
         num_generations=recipe.group,
         num_iterations=recipe.iterations,
         max_steps=recipe.updates,
@@ -130,6 +132,9 @@ def train_policy(
 ) -> Outcome:
     """Train and write model, tokenizer, metrics.json and rollouts into `folder`; goes on from the newest checkpoint in it.
 
+    In several processes (torchrun, accelerate launch) each one calls this; an update sees the same responses as in one process,
+    every process scores its own share of them, and the first one writes.
+
     Raises NotTrainable for sizes that do not fit, NotLoadable for the base, CriticFailed when too few steps get a score.
     """
     if not prompts:
@@ -145,8 +150,7 @@ def train_policy(
     if loaded.model.device.type == "cpu" and loaded.model.num_parameters() < SMALL:
         torch.set_num_threads(1)
     trainer = make_trainer(loaded, prompts, score, folder, recipe, reporter)
-    found = newest(folder / CHECKPOINTS)
-    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    go_on(trainer, folder)
     done = trainer.state.global_step
     if done < recipe.updates:
         outcome = Outcome(False, done, recipe.updates, {"log": trainer.state.log_history})

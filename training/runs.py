@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import reduce
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -90,9 +92,17 @@ class Tell(TrainerCallback):
         done, planned = state.global_step, state.max_steps
         control.should_log |= done >= planned
         self._reporter.progress(done, planned, f"Update {done:,} of {planned:,}.")
-        if self._reporter.cancelled() and done < planned:
+        if agreed(self._reporter.cancelled()) and done < planned:
             control.should_save = control.should_training_stop = True
         return control
+
+
+def agreed(wish: bool) -> bool:
+    """True on every process alike where one of them wishes it."""
+    state = PartialState()
+    if state.num_processes == 1:
+        return wish
+    return bool(reduce(torch.tensor(float(wish), device=state.device)).item())
 
 
 class Lesson(NamedTuple):
@@ -139,8 +149,7 @@ def run(base: Path, lesson: Lesson, folder: Path, recipe: Recipe, reporter: Repo
     loaded.tokenizer.padding_side = "right"
     options = arguments(recipe, folder, lesson.name, evaluated=sides[1] is not None)
     trainer = lesson.trainer(Setting(loaded, sides, options, lora_of(recipe), [Tell(reporter)]))
-    found = newest(folder / CHECKPOINTS)
-    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    go_on(trainer, folder)
     done, planned = trainer.state.global_step, trainer.state.max_steps
     if done < planned:
         outcome = Outcome(False, done, planned, {"log": trainer.state.log_history})
@@ -152,6 +161,15 @@ def run(base: Path, lesson: Lesson, folder: Path, recipe: Recipe, reporter: Repo
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return outcome
+
+
+def go_on(trainer: Any, folder: Path) -> None:
+    """Train from the newest checkpoint in the folder, or from the start."""
+    found = newest(folder / CHECKPOINTS)
+    if trainer.args.device.type == "cpu":
+        # Under a launcher it is `cpu:0`, on which torch cannot put the optimizer of a checkpoint.
+        vars(trainer.args)["_setup_devices"] = torch.device("cpu")
+    trainer.train(resume_from_checkpoint=str(found) if found else None)
 
 
 def lora_of(recipe: Any) -> LoraConfig | None:
@@ -234,8 +252,16 @@ def written(trainer: Any, folder: Path, told: dict[str, Any]) -> dict[str, Any]:
     """Write the adapter, the merged weights, the tokenizer and metrics.json (`told`, updates, log); returns what that holds.
 
     After a training on a GPU the weights are written as bfloat16, which is how they are loaded there and what a server takes;
-    float32 ones would be served as float16.
+    float32 ones would be served as float16. Of several processes only the first one writes.
     """
+    metrics = told | {"updates": trainer.state.global_step, "log": trainer.state.log_history}
+    if trainer.accelerator.is_main_process:
+        _write(trainer, folder, metrics)
+    trainer.accelerator.wait_for_everyone()
+    return metrics
+
+
+def _write(trainer: Any, folder: Path, metrics: dict[str, Any]) -> None:
     model: Any = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
         model.save_pretrained(folder / ADAPTER)
@@ -246,11 +272,9 @@ def written(trainer: Any, folder: Path, told: dict[str, Any]) -> dict[str, Any]:
     tokenizer: Any = trainer.processing_class
     tokenizer.padding_side = "left"
     tokenizer.save_pretrained(folder / WEIGHTS)
-    metrics = told | {"updates": trainer.state.global_step, "log": trainer.state.log_history}
     beside = folder / f"{METRICS}.part"
     beside.write_text(json.dumps(metrics, indent=1) + "\n", "utf-8")
     beside.replace(folder / METRICS)
-    return metrics
 
 
 def finished_in(folder: Path) -> Outcome | None:

@@ -189,7 +189,7 @@ def test_a_base_that_a_job_makes(context: Context, stocked: int) -> None:
 
 
 def test_a_critic_that_fails_stops_the_run_with_a_sentence(context: Context, stocked: int, tmp_path: Path) -> None:
-    with Misbehaving(lambda number, body: "http_500") as server:
+    with Misbehaving(lambda number, body: "error") as server:
         own = spec("cdpa", stocked, critic="", updates=30, group=4, batch=4, max_new=200, report_prompts=0)
         with pytest.raises(Refused, match=r"of the newest \d+ steps have no score; 20% are allowed\. The critic says:"):
             act(with_critic(context, server), own, tmp_path, Told())
