@@ -1,20 +1,9 @@
 """The form of a critic's training: every field of `core.specs.CriticSpec` in a group, with a name and one plain sentence."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
+from core.form import FormField, bounds
 from core.specs import CRITIC_PRESETS, CriticSpec
-
-Part = Literal["what", "data", "learning", "report", "machine"]
-
-
-class FormField(NamedTuple):
-    """One field: its name in the spec, where it stands in the form, what it is called, and what it means."""
-
-    name: str
-    part: Part
-    label: str
-    meaning: str
-
 
 FIELDS: tuple[FormField, ...] = (
     FormField("name", "what", "Name", "What the new critic is called in lists."),
@@ -125,18 +114,7 @@ FIELDS: tuple[FormField, ...] = (
 def described() -> list[dict[str, Any]]:
     """The form as JSON values: each field with its default, its bounds and its choices, as the spec states them."""
     schema: dict[str, Any] = CriticSpec.model_json_schema()["properties"]
-    return [field._asdict() | _bounds(schema[field.name]) for field in FIELDS]
-
-
-def _bounds(own: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": own["type"],
-        "default": own.get("default"),
-        "low": own.get("minimum", own.get("exclusiveMinimum")),
-        "high": own.get("maximum", own.get("exclusiveMaximum")),
-        "longest": own.get("maxLength"),
-        "choices": own.get("enum") or own.get("items", {}).get("enum"),
-    }
+    return [field._asdict() | bounds(schema[field.name]) for field in FIELDS]
 
 
 def preset_values(preset: str) -> dict[str, Any]:

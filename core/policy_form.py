@@ -1,8 +1,9 @@
 """The form of a policy's training: every field of the three kinds in a group, with a name and one plain sentence."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+from core.form import FormField, bounds
 from core.policy_specs import POLICY_PRESETS, PRESET_MEANING, PolicySpec, SFTSpec, TPOSpec
 
 PolicyKind = Literal["policy", "sft", "tpo"]
@@ -20,15 +21,6 @@ PARTS: Mapping[Part, str] = {
     "report": "Held out and report",
     "machine": "Machine",
 }
-
-
-class FormField(NamedTuple):
-    """One field: its name in the spec, where it stands in the form, what it is called, and what it means."""
-
-    name: str
-    part: Part
-    label: str
-    meaning: str
 
 
 FIELDS: tuple[FormField, ...] = (
@@ -176,18 +168,6 @@ def described(kind: str) -> list[dict[str, Any]]:
     """The form of a kind as JSON values: each field with its default, bounds and choices, as the spec states them."""
     schema: dict[str, Any] = SPECS[kind].model_json_schema()["properties"]
     return [field._asdict() | bounds(schema[field.name]) for field in FIELDS if field.name in schema]
-
-
-def bounds(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Type, default, bounds and choices of one field of a JSON schema."""
-    return {
-        "type": own["type"],
-        "default": own.get("default"),
-        "low": own.get("minimum", own.get("exclusiveMinimum")),
-        "high": own.get("maximum", own.get("exclusiveMaximum")),
-        "longest": own.get("maxLength"),
-        "choices": own.get("enum") or own.get("items", {}).get("enum"),
-    }
 
 
 def preset_values(preset: str, size: str) -> dict[str, Any]:

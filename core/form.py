@@ -1,0 +1,25 @@
+"""One field of a form over a job's spec, and what the spec's JSON schema says of it. Pure; knows no kind of job."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class FormField(NamedTuple):
+    """One field: its name in the spec, where it stands in the form, what it is called, and what it means."""
+
+    name: str
+    part: str
+    label: str
+    meaning: str
+
+
+def bounds(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Type, default, bounds and choices of one field of a JSON schema."""
+    return {
+        "type": own["type"],
+        "default": own.get("default"),
+        "low": own.get("minimum", own.get("exclusiveMinimum")),
+        "high": own.get("maximum", own.get("exclusiveMaximum")),
+        "longest": own.get("maxLength"),
+        "choices": own.get("enum") or own.get("items", {}).get("enum"),
+    }
