@@ -135,19 +135,21 @@ async def stream_score(model: ChatModel, case: Case, how: Scoring | None = None)
     """
     how = how or Scoring()
     places = asyncio.Semaphore(how.side_by_side)
-    events: asyncio.Queue[Piece | Done] = asyncio.Queue()
+    events: asyncio.Queue[Piece | asyncio.Task[Done]] = asyncio.Queue()
 
-    async def one(step: int) -> None:
+    async def one(step: int) -> Done:
         asks = [_shown(model, step, events), *[_whole(model)] * (how.samples - 1)]
-        events.put_nowait(Done(step, await _scored(asks, _question(case, step), how, places)))
+        return Done(step, await _scored(asks, _question(case, step), how, places))
 
     tasks = [asyncio.create_task(one(step)) for step in range(len(case.steps))]
+    for task in tasks:
+        task.add_done_callback(events.put_nowait)
     try:
         left = len(tasks)
         while left:
             event = await events.get()
-            left -= isinstance(event, Done)
-            yield event
+            left -= isinstance(event, asyncio.Task)
+            yield event.result() if isinstance(event, asyncio.Task) else event
     finally:
         for task in tasks:
             task.cancel()
@@ -161,7 +163,7 @@ def _whole(model: ChatModel) -> _Asking:
     return asking
 
 
-def _shown(model: ChatModel, step: int, events: asyncio.Queue[Piece | Done]) -> _Asking:
+def _shown(model: ChatModel, step: int, events: asyncio.Queue[Piece | asyncio.Task[Done]]) -> _Asking:
     async def asking(ask: Ask) -> str | Failure:
         events.put_nowait(Piece(step, "", fresh=True))
         pieces: list[str] = []

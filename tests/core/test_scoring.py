@@ -154,3 +154,16 @@ def test_a_stream_that_is_left_takes_its_questions_back() -> None:
 
 def test_a_response_without_steps_has_no_scores() -> None:
     assert asyncio.run(score(ScriptedModel(str), CASE._replace(steps=()))) == []
+
+
+def test_a_fault_of_the_program_ends_the_stream_instead_of_hanging() -> None:
+    class Broken(ScriptedModel):
+        async def ask(self, ask: Ask) -> Reply | Failure:
+            raise ZeroDivisionError
+
+    async def events() -> None:
+        async for _ in stream_score(Broken(str), CASE):
+            pass
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(asyncio.wait_for(events(), 10))
