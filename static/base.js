@@ -140,6 +140,8 @@
     });
     Subtext.keys({ "?": ["show this list", showKeys] });
     element.querySelector("#st-keys").addEventListener("click", showKeys);
+    const here = element.querySelector("nav a[aria-current]");
+    if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
     await Promise.all([Subtext.guarded(fill)(), Subtext.guarded(showSession)(element)]);
     element.querySelector(".st-page").dataset.ready = "true";
   };
