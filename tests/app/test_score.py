@@ -1,6 +1,7 @@
 """A response scored live over HTTP: with the starter model in a process of its own, with a server, and when things go wrong."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -56,8 +57,10 @@ def test_the_starter_model_scores_a_pasted_response(client: TestClient) -> None:
 
 def test_the_model_ends_with_the_server(context: Context) -> None:
     def residents() -> set[str]:
-        lines = {file.parent.name: file for file in Path("/proc").glob("[0-9]*/cmdline")}
-        return {pid for pid, file in lines.items() if b"app.engines.resident" in _read(file)}
+        """Processes of this test run's own, whatever else runs on this machine."""
+        own = f"PPid:\t{os.getpid()}\n".encode()
+        folders = [file.parent for file in Path("/proc").glob("[0-9]*/cmdline") if own in _read(file.parent / "status")]
+        return {folder.name for folder in folders if b"app.engines.resident" in _read(folder / "cmdline")}
 
     before = residents()
     with TestClient(create_app(context), base_url="http://127.0.0.1:7860") as client:
