@@ -11,6 +11,7 @@ import asyncio
 import json
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple, Self, get_args
@@ -58,15 +59,17 @@ class Seen(NamedTuple):
 
 
 def mixed(seed: int, shares: Mapping[Fault, float]) -> Callable[[int, dict[str, Any]], Fault]:
-    """A script that draws faults with these shares; the rest is answered. The same seed gives the same sequence."""
-    rng, lock, drawn = random.Random(seed), threading.Lock(), list[Fault]()
+    """A script that draws faults with these shares; the rest is answered. The n-th request with the same messages gets the
+    same draw for the same seed, in whatever order requests arrive: how busy the machine is changes nothing."""
+    lock, times = threading.Lock(), Counter[str]()
     faults, weights = [*shares, "ok"], [*shares.values(), max(0.0, 1 - sum(shares.values()))]
 
-    def fault(index: int, _body: dict[str, Any]) -> Fault:
+    def fault(_index: int, body: dict[str, Any]) -> Fault:
+        asked = json.dumps(body["messages"], sort_keys=True)
         with lock:
-            while len(drawn) <= index:
-                drawn.append(rng.choices(faults, weights)[0])  # type: ignore[arg-type]
-            return drawn[index]
+            times[asked] += 1
+            draw = random.Random(f"{seed} {times[asked]} {asked}")
+        return draw.choices(faults, weights)[0]  # type: ignore[return-value]
 
     return fault
 

@@ -138,7 +138,6 @@ def test_new_scenarios_on_topics_without_near_duplicates(context: Context, tmp_p
 
 
 def test_a_seeded_mix_of_all_faults_ends_and_adds_up(context: Context, write: Any, tmp_path: Path) -> None:
-    rng = random.Random(5)
     odd = [
         "SCORE: high",
         "Reasoning: x SCORE: 1.7",
@@ -149,7 +148,8 @@ def test_a_seeded_mix_of_all_faults_ends_and_adds_up(context: Context, write: An
     ]
 
     def answer(body: dict[str, Any]) -> str:
-        return rng.choice(odd) if kind(body["messages"]) == "critic" and rng.random() < 0.3 else answered(body)
+        draw = random.Random("4" + json.dumps(body["messages"]))  # whatever the order
+        return draw.choice(odd) if kind(body["messages"]) == "critic" and draw.random() < 0.3 else answered(body)
 
     shares = dict.fromkeys([fault for fault in FAULTS if fault not in ("ok", "slow", "hang", "drip", "endless")], 0.02)
     with Misbehaving(mixed(3, {**shares, "hang": 0.005}), answer, retry_after="0", delay_s=0.0) as server:
