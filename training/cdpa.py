@@ -1,8 +1,8 @@
 """Train a policy with an advantage for every token (CDRA paper, Eq. 3; SPEC 4, 4a): one subclass of TRL's GRPOTrainer.
 
-Knows TRL, tokens and a function that scores steps; not what scores them. Two hooks of the trainer are overridden: the one that
-makes advantages, and the one that computes the loss, which is only watched. The same trainer runs the GRPO baselines: there the
-advantage is one number for the whole response.
+Knows TRL, tokens and a function that scores steps; not what scores them. One hook of the trainer is overridden, the one that
+makes advantages; two are only watched, for what is written down: log probabilities and loss. The same trainer runs the GRPO
+baselines: there the advantage is one number for the whole response.
 """
 
 import math
@@ -20,7 +20,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from core.advantages import Level, Normal, signals
 from core.parsing import Malformed, read_steps
 from core.scoring import Case, Scored
-from core.steps import find_steps, steps_of_tokens
+from core.steps import marked_steps, steps_of_tokens
 from training.loss import advantages, scalar_advantages, token_kl
 from training.rollouts import FOLDER, Response, write
 
@@ -90,18 +90,12 @@ class StepRewards:
         self, prompts: list[Any], completion_ids: list[list[int]], preference: list[str], query: list[str], **_: Any
     ) -> list[float | None]:
         """The mean step score of each completion, None where no step has a score. Remembers everything in `batch`."""
-        self.batch = [
-            self._read(prompt, ids, like, asked)
-            for prompt, ids, like, asked in zip(prompts, completion_ids, preference, query, strict=True)
-        ]
-        texts = [[one.text[start:end] for start, end in one.spans] for one in self.batch]
-        found = self._score(
-            [
-                Case(one.preference, one.query, tuple(_bare(text) for text in own))
-                for one, own in zip(self.batch, texts, strict=True)
-            ]
-        )
-        for one, scored in zip(self.batch, found, strict=True):
+        self.batch, cases = [], list[Case]()
+        for prompt, ids, like, asked in zip(prompts, completion_ids, preference, query, strict=True):
+            response, steps = self._read(prompt, ids, like, asked)
+            self.batch.append(response)
+            cases.append(Case(like, asked, steps))
+        for one, scored in zip(self.batch, self._score(cases), strict=True):
             one.scores = [step.score for step in scored]
             one.critiques = [step.critique for step in scored]
             one.reasons = [step.why for step in scored]
@@ -112,27 +106,18 @@ class StepRewards:
         assert len(prompts) == len(self.batch)
         return [one.format for one in self.batch]
 
-    def _read(self, prompt: Any, ids: list[int], preference: str, query: str) -> Response:
+    def _read(self, prompt: Any, ids: list[int], preference: str, query: str) -> tuple[Response, tuple[str, ...]]:
+        """A response, not yet scored, and the texts of its steps: none where it was cut off or has no marker."""
         tokens = decoded(self._tokenizer, ids)
         truncated = not ids or ids[-1] not in self._ends
-        found = () if truncated else find_marked(tokens.text)
-        index = steps_of_tokens(found, tokens.ends, ended=not truncated)
+        steps = () if truncated else marked_steps(tokens.text)
+        spans = [(step.start, step.end) for step in steps]
         shown = prompt if isinstance(prompt, str) else prompt[-1]["content"]
-        return Response(
+        response = Response(
             shown, preference, query, tokens.text, truncated, 0.0 if truncated else format_reward(tokens.text),
-            list(ids), tokens.ends, index, list(found), [], [], [],
+            list(ids), tokens.ends, steps_of_tokens(spans, tokens.ends, ended=not truncated), spans, [], [], [],
         )  # fmt: skip
-
-
-def find_marked(text: str) -> tuple[tuple[int, int], ...]:
-    """Characters [start, end) of every step that has a marker; a text without markers has no step."""
-    found = find_steps(text)
-    return tuple((step.start, step.end) for step in found.steps) if found.how == "markers" else ()
-
-
-def _bare(text: str) -> str:
-    found = find_steps(text).steps
-    return found[0].text if found else text
+        return response, tuple(step.text for step in steps)
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:
@@ -173,8 +158,7 @@ class CDPATrainer(GRPOTrainer):
         formats = torch.tensor(
             [torch.nan if one.truncated else one.format for one in self._steps.batch], dtype=torch.float64
         )
-        every = self._gathered(scores, torch.nan), self._gathered(index, -1), self._gathered(mask, 0)
-        whole, places, real = every
+        whole, places, real = self._gathered(scores, torch.nan), self._gathered(index, -1), self._gathered(mask, 0)
         means = torch.where((~whole.isnan()).any(1), whole.nanmean(1), torch.nan)
         credit = self._credit
         if credit.tokens:

@@ -18,7 +18,7 @@ from core.policy_report import Answered, as_json, report
 from core.ports import Ask, Failure, Reply
 from core.prompts.policy import policy, zero_shot
 from core.scoring import Case, Scored
-from core.steps import find_steps
+from core.steps import marked_steps
 
 EVALUATION = "evaluation.json"
 """Every answer with its scored steps, for base and trained policy, in the job's folder."""
@@ -95,5 +95,4 @@ def _judged(exam: Exam, part: Sequence[Asked], replies: Sequence[Reply | Failure
 def _steps(text: str, data: Data) -> tuple[str, ...]:
     if data == "answer":
         return (text,) if text.strip() else ()
-    found = find_steps(text)
-    return tuple(step.text for step in found.steps) if found.how == "markers" else ()
+    return tuple(step.text for step in marked_steps(text))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.parsing import MOST_STEPS, number_steps
-from core.steps import find_steps
+from core.steps import find_steps, marked_steps
 
 
 def test_markers_open_steps_and_the_text_before_the_first_belongs_to_none() -> None:
@@ -58,3 +58,8 @@ def test_what_was_numbered_is_found_again(thoughts: list[str]) -> None:
     assert [step.text for step in found.steps] == thoughts
     assert found.steps[0].start == 0 and found.steps[-1].end == len(text)
     assert all(one.end == two.start for one, two in zip(found.steps, found.steps[1:], strict=False))
+
+
+def test_a_training_judges_only_steps_with_a_marker() -> None:
+    assert [step.text for step in marked_steps("Well.\nStep 1: Look.\nStep 2: Go.")] == ["Look.", "Go."]
+    assert marked_steps("First thought.\n\nSecond thought.") == () == marked_steps("")
