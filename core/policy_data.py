@@ -12,7 +12,7 @@ from core.parsing import number_steps
 from core.ports import Message
 from core.prompts import policy
 from core.tree import best_path, by_key, chain, path_score
-from core.types import Foreign, Record, Scenario, Tree
+from core.types import Record, Scenario, Tree
 
 Data = Literal["path", "answer"]
 
@@ -66,17 +66,11 @@ def split(found: Sequence[Asked], share: float, seed: int) -> Parts:
     )
 
 
-def _scenario(record: Record) -> Scenario | None:
-    match record:
-        case Tree(scenario=scenario) | Foreign(scenario=scenario):
-            return scenario
-
-
-def asked(records: Iterable[Record]) -> list[Asked]:
-    """Every different (preference, query) of the records, in their order; one without a preference or a query is left out."""
+def asked(scenarios: Iterable[Scenario | None]) -> list[Asked]:
+    """Every different (preference, query), in their order; `scenarios` has one for each record of a set, None where a record has
+    none. One without a preference or a query is left out."""
     found: dict[str, Asked] = {}
-    for place, record in enumerate(records, 1):
-        scenario = _scenario(record)
+    for place, scenario in enumerate(scenarios, 1):
         if scenario is not None and scenario.preference.strip() and scenario.query.strip():
             group = group_of(scenario)
             found.setdefault(group, Asked(place, group, scenario.split, scenario.preference, scenario.query))

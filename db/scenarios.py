@@ -234,6 +234,18 @@ def records(database: Database, set_id: int, offset: int = 0, limit: int = -1) -
         yield found.tree if isinstance(found, Kept) else found
 
 
+def of_records(database: Database, set_id: int) -> list[Scenario | None]:
+    """The scenario of every record of a set, in their order, without its tree; None for a record that has none."""
+    query = """
+    SELECT s.id, s.preference, s.query, s.topic, s.split, s.explanation
+    FROM record r LEFT JOIN scenario s ON s.record_id = r.id WHERE r.set_id = :id ORDER BY r.position
+    """
+    with database.read() as connection:
+        return [
+            None if row[0] is None else Scenario(*row[1:]) for row in connection.execute(text(query), {"id": set_id})
+        ]
+
+
 def trees(database: Database, set_id: int) -> Iterator[Kept]:
     """The trees of a set with their ids, streamed in the order of their records."""
     return (found for found in _records(database, set_id, 0, -1) if isinstance(found, Kept))

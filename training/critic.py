@@ -20,7 +20,7 @@ from core.jobs import Reporter
 from training.critic_rows import check, encode
 from training.models import Loaded
 from training.runs import ADAPTER, CHECKPOINTS, METRICS, WEIGHTS, Lesson, Outcome, Recipe, Setting, newest, run
-from training.sft import config
+from training.sft import trainer_of
 
 __all__ = [
     "ADAPTER", "CHECKPOINTS", "METRICS", "WEIGHTS", "Collator", "CriticTrainer", "Outcome", "Recipe", "newest", "parts",
@@ -121,14 +121,5 @@ def _rows(loaded: Loaded, found: Sequence[Example], limit: int) -> Dataset | Non
     )
 
 
-def _trainer(setting: Setting) -> CriticTrainer:
-    return CriticTrainer(
-        model=setting.loaded.model,
-        args=config(setting),
-        data_collator=Collator(pad_token_id=setting.loaded.tokenizer.pad_token_id or 0),
-        train_dataset=setting.sides[0],
-        eval_dataset=setting.sides[1],
-        processing_class=setting.loaded.tokenizer,
-        peft_config=setting.lora,
-        callbacks=setting.callbacks,
-    )
+def _trainer(setting: Setting) -> SFTTrainer:
+    return trainer_of(setting, CriticTrainer, Collator)

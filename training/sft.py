@@ -27,7 +27,7 @@ def train_sft(
 
     Raises NotTrainable for examples longer than `max_length` tokens: a cut response would teach to stop in mid-sentence.
     """
-    return run(base, Lesson("sft", train, held_out, _rows, _trainer), folder, recipe, reporter)
+    return run(base, Lesson("sft", train, held_out, _rows, trainer_of), folder, recipe, reporter)
 
 
 def config(setting: Setting) -> SFTConfig:
@@ -65,11 +65,16 @@ def _rows(loaded: Loaded, found: Sequence[Example], limit: int) -> Dataset | Non
     )
 
 
-def _trainer(setting: Setting) -> SFTTrainer:
-    return SFTTrainer(
+def trainer_of(
+    setting: Setting,
+    kind: type[SFTTrainer] = SFTTrainer,
+    collator: type[DataCollatorForLanguageModeling] = DataCollatorForLanguageModeling,
+) -> SFTTrainer:
+    """A trainer for rows that are tokenised already."""
+    return kind(
         model=setting.loaded.model,
         args=config(setting),
-        data_collator=DataCollatorForLanguageModeling(pad_token_id=setting.loaded.tokenizer.pad_token_id or 0),
+        data_collator=collator(pad_token_id=setting.loaded.tokenizer.pad_token_id or 0),
         train_dataset=setting.sides[0],
         eval_dataset=setting.sides[1],
         processing_class=setting.loaded.tokenizer,

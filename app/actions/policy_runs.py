@@ -23,19 +23,17 @@ from core.jobs import Reporter, told_text
 from core.policy_data import Asked, Data, Parts, asked, split
 from core.policy_specs import PolicyJob, Reward
 from core.scoring import Scoring
-from core.types import Record
 from db import scenarios, sets
 
 _One = TypeVar("_One")
 
 
-def records_of(context: Context, spec: PolicyJob, reporter: Reporter) -> list[Record]:
-    """The records of the set; its files become inputs of the job. Raises Refused where there is no such set."""
-    if sets.one_set(context.database, spec.set) is None:
-        raise Refused(f"There is no set number {spec.set}; it may have been deleted. `subtext sets` lists them.")
+def data_of(context: Context, spec: PolicyJob, reporter: Reporter) -> Parts:
+    """The prompts of the set, split by scenario; its files become inputs of the job. Raises Refused, as `parts_of` does."""
+    parts = parts_of(context, spec)
     for file in sets.files_of(context.database, spec.set):
         reporter.input(file.name, file.digest)
-    return list(scenarios.records(context.database, spec.set))
+    return parts
 
 
 def start_of(context: Context, spec: PolicyJob, reporter: Reporter) -> Path:
@@ -66,9 +64,11 @@ def critic_of(context: Context, spec: PolicyJob, reward: Reward, reporter: Repor
     return LiveCritic(context, engine, reward, how)
 
 
-def parts_of(records: Sequence[Record], spec: PolicyJob) -> Parts:
-    """The prompts of the set, split by scenario. Raises Refused where there is nothing to train on."""
-    parts = split(asked(records), spec.held_out, spec.seed)
+def parts_of(context: Context, spec: PolicyJob) -> Parts:
+    """The prompts of the set, split by scenario. Raises Refused where there is no such set, or nothing to train on."""
+    if sets.one_set(context.database, spec.set) is None:
+        raise Refused(f"There is no set number {spec.set}; it may have been deleted. `subtext sets` lists them.")
+    parts = split(asked(scenarios.of_records(context.database, spec.set)), spec.held_out, spec.seed)
     if not parts.train:
         raise Refused(
             "No scenario of this set is left to train on: it has none, or all are held out by their own split."

@@ -20,8 +20,7 @@ from core.policy_data import examples, ranked
 from core.policy_specs import PolicyJob, PolicySpec, SFTSpec, TPOSpec
 from core.preflight import Line, Shape
 from core.specs import CriticSpec
-from core.types import Record
-from db import jobs, scenarios, sets
+from db import jobs, scenarios
 
 _RUNS = 20
 _PROMPT = 400
@@ -63,26 +62,24 @@ def _base(context: Context, spec: PolicyJob) -> tuple[Line, Shape]:
 
 
 def _data(context: Context, spec: PolicyJob) -> list[Line]:
-    if sets.one_set(context.database, spec.set) is None:
-        return [Line("data", "blocking", f"There is no set number {spec.set}; it may have been deleted.")]
-    records = list(scenarios.records(context.database, spec.set))
     try:
-        parts = parts_of(records, spec)
+        parts = parts_of(context, spec)
     except Refused as refusal:
         return [Line("data", "blocking", str(refusal))]
     held = len(parts.held_out)
     lines = [Line("data", "ok", f"{len(parts.train):,} prompts to train on, {held:,} held out.")]
     if not held and spec.report_prompts:
         lines.append(Line("report", "warning", "Nothing is held out, so there will be no report."))
-    return lines + _lessons(spec, records)
+    return lines + _lessons(context, spec)
 
 
-def _lessons(spec: PolicyJob, records: list[Record]) -> list[Line]:
+def _lessons(context: Context, spec: PolicyJob) -> list[Line]:
     match spec:
         case SFTSpec(data=data):
-            count, what = len(examples(records, data)), "finished paths"
+            count, what = len(examples(scenarios.records(context.database, spec.set), data)), "finished paths"
         case TPOSpec(paths=paths):
-            count, what = len(ranked(records, paths)), "trees with two or more ranked paths"
+            count = len(ranked(scenarios.records(context.database, spec.set), paths))
+            what = "trees with two or more ranked paths"
         case _:
             return []
     if not count:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.actions.policy_runs import Run, critic_of, parts_of, records_of, registered, report_of, start_of
+from app.actions.policy_runs import Run, critic_of, data_of, registered, report_of, start_of
 from app.context import Context
 from app.engines.live_critic import LiveCritic
 from app.errors import Refused
@@ -24,7 +24,7 @@ LAST = ("loss", "step_score", "kl", "entropy", "steps", "grad_norm", "completion
 def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Run a training to its end, or until it is told to stop. Returns counts, last metrics, signals, report. Raises Refused."""
     base = start_of(context, spec, reporter)
-    parts = parts_of(records_of(context, spec, reporter), spec)
+    parts = data_of(context, spec, reporter)
     prompts = parts.train[: spec.limit] if spec.limit else parts.train
     result: dict[str, Any] = {
         "train": {"scenarios": len(prompts)},

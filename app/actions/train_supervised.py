@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, assert_never
 
-from app.actions.policy_runs import Run, critic_of, parts_of, records_of, registered, report_of, start_of
+from app.actions.policy_runs import Run, critic_of, data_of, registered, report_of, start_of
 from app.actions.train_critic import check_trackers
 from app.context import Context
 from app.errors import Refused
@@ -15,6 +15,7 @@ from core.jobs import Reporter
 from core.policy_data import Example, Parts, Ranked, examples, ranked
 from core.policy_specs import SFTSpec, TPOSpec
 from core.types import Record
+from db import scenarios
 
 _Sides = tuple[list[Any], list[Any]]
 
@@ -23,9 +24,8 @@ def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, re
     """Run a training to its end, or until it is told to stop. Returns counts, the last losses and the report. Raises Refused."""
     base = start_of(context, spec, reporter)
     check_trackers(spec.report_to, folder)
-    records = records_of(context, spec, reporter)
-    parts = parts_of(records, spec)
-    sides = _sides(spec, records, parts)
+    parts = data_of(context, spec, reporter)
+    sides = _sides(spec, list(scenarios.records(context.database, spec.set)), parts)
     result: dict[str, Any] = {
         "train": {"scenarios": len({one.group for one in sides[0]}), "examples": len(sides[0])},
         "held_out": {"scenarios": len(parts.held_out), "examples": len(sides[1])},

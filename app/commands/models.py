@@ -3,24 +3,20 @@
 import argparse
 import asyncio
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from app.actions import models as actions
-from app.actions import servers
+from app.actions import servers as running_servers
 from app.actions.prepare import prepare
 from app.actions.try_role import forget_replies, role_states, try_role
+from app.commands import servers
 from app.context import Context
 from app.engines.choices import place
 from app.engines.endpoint import ROLES
-from app.engines.managed import Exited, Starting, Up, health
 from core.critic_change import changes
 from core.registered import KINDS
 from core.report_file import Own, Quality
-
-_LOOK = 0.5
 
 
 def add(commands: Any) -> None:
@@ -170,15 +166,10 @@ def _serve(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
     running = actions.serve(context, options.model, actions.Asked(options.device, options.port, options.max_length))
     print(
-        f"{servers.line(running)}\nModel {options.model} is served as {running.name} on {running.base_url}; log: {running.log}"
+        f"{running_servers.line(running)}\n"
+        f"Model {options.model} is served as {running.name} on {running.base_url}; log: {running.log}"
     )
-    if not options.wait:
-        return 0
-    while isinstance(state := health(running), Starting):
-        time.sleep(_LOOK)
-    if isinstance(state, Exited):
-        print(f"It did not start: {state.cause}", file=sys.stderr)
-    return 0 if isinstance(state, Up) else 1
+    return servers.wait(running) if options.wait else 0
 
 
 def _rename(context: Context, options: argparse.Namespace) -> int:

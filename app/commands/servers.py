@@ -8,7 +8,7 @@ from typing import Any
 
 from app.actions import servers as actions
 from app.context import Context
-from app.engines.managed import Exited, Starting, Up, health
+from app.engines.managed import Exited, Running, Starting, Up, health
 from app.engines.serverspec import ServerSpec
 
 _LOOK = 0.5
@@ -55,8 +55,11 @@ def _start(context: Context, options: argparse.Namespace) -> int:
     )
     running = actions.start(context, spec)
     print(f"{actions.line(running)}\nThe server {running.name} starts on {running.base_url}; log: {running.log}")
-    if not options.wait:
-        return 0
+    return wait(running) if options.wait else 0
+
+
+def wait(running: Running) -> int:
+    """Until the server can be asked, or has ended: then its cause is told, and the exit status is 1."""
     while isinstance(state := health(running), Starting):
         time.sleep(_LOOK)
     if isinstance(state, Exited):

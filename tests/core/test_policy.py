@@ -33,10 +33,8 @@ TREE = Tree(CASE, NODES, (Path("5"), Path("3"), Path("6"), Path("4"), Path("3"),
 
 
 def test_prompts_are_every_different_scenario_once() -> None:
-    blank = Foreign("x", {}, "t", Scenario(" ", "q"))
-    again = Foreign("x", {}, "t", Scenario("I never  share where I am.", CASE.query, split="test"))
-    other = Foreign("x", {}, "t", Scenario("P", "Q"))
-    found = asked([TREE, blank, Foreign("x", {}, "t"), again, other])
+    again = Scenario("I never  share where I am.", CASE.query, split="test")
+    found = asked([CASE, Scenario(" ", "q"), None, again, Scenario("P", "Q")])
     assert [(one.scenario, one.preference) for one in found] == [(1, CASE.preference), (5, "P")]
 
 

@@ -227,3 +227,11 @@ def test_json_of_foreign_records_is_kept_to_the_letter(context: Context) -> None
     (back,) = scenarios.records(context.database, set_id)
     assert isinstance(back, Foreign)
     assert json.dumps(back.body) == json.dumps(body)
+
+
+def test_the_scenarios_of_records_come_without_their_trees(context: Context) -> None:
+    set_id = store(context, published.read(deeppref()))
+    (record,) = scenarios.records(context.database, set_id)
+    assert isinstance(record, Tree)
+    assert scenarios.of_records(context.database, set_id) == [record.scenario]
+    assert scenarios.of_records(context.database, set_id + 1) == []
