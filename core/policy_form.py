@@ -45,7 +45,13 @@ FIELDS: tuple[FormField, ...] = (
         "reward",
         "credit",
         "Reward",
-        "steps: each step; response: the whole as one step; review: 0 to 100 for the whole; rubric: share of yes.",
+        "steps: each one; steps+review: the answer by a review; response, review and rubric: one number for the whole.",
+    ),
+    FormField(
+        "reward_model",
+        "credit",
+        "Reward model",
+        "A checkpoint that gives a response one number (a folder or model:12), for the reward response; empty: the critic.",
     ),
     FormField(
         "tokens",

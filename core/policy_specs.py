@@ -12,10 +12,12 @@ from pydantic import Field, model_validator
 from core.advantages import Level
 from core.job_spec import Device, JobSpec, Lane, Tracker
 
-Reward = Literal["steps", "response", "review", "rubric"]
+Whole = Literal["response", "review", "rubric"]
+Reward = Literal["steps", "steps+review", "response", "review", "rubric"]
 REWARD_MEANING: Mapping[Reward, str] = MappingProxyType(
     {
         "steps": "critique and score for every step",
+        "steps+review": "as steps, but the last one, the answer, by the review of the whole path: 0 to 100, as 2x/100 - 1",
         "response": "one score for the whole response, asked for as if it were one step; a stand-in for a scalar reward model",
         "review": "one judgement of the whole response, 0 to 100, as 2x/100 - 1",
         "rubric": "a checklist of yes/no questions; the score is the share of yes",
@@ -61,17 +63,21 @@ class PolicyJob(JobSpec):
     log_every: int = Field(default=1, ge=1, le=10_000)
     seed: _Seed = 1
     device: Device = "auto"
+    report_to: list[Tracker] = Field(default=[], max_length=3)
 
 
 class PolicySpec(PolicyJob):
     """Reinforcement (SPEC 4, 4a): CDPA with `tokens`, GRPO with one advantage for a response without.
 
-    `reward` says what the critic is asked; all but `steps` give one number for a response, so `tokens` must be off. `limit` > 0
-    takes the first so many prompts. The others are those of `training.policy.PolicyRecipe` and `training.cdpa.Credit`.
+    `reward` says what the critic is asked; all but those on steps give one number for a response, so `tokens` must be off. With
+    `reward_model`, a checkpoint chosen as a base is and whose head gives one number, `response` is what that says of it, and the
+    critic only makes the report. `limit` > 0 takes the first so many prompts. The others are those of
+    `training.policy.PolicyRecipe` and `training.cdpa.Credit`.
     """
 
     kind: Literal["policy"] = "policy"
     reward: Reward = "steps"
+    reward_model: str = Field(default="", max_length=1000)
     tokens: bool = True
     level: Level = "position"
     eps: float = Field(default=1e-4, ge=0, le=1)
@@ -98,10 +104,14 @@ class PolicySpec(PolicyJob):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.tokens and self.reward != "steps":
+        if self.tokens and self.reward not in ("steps", "steps+review"):
             raise ValueError(
                 f"The reward {self.reward!r} is one number for a whole response, so no token can have one of its own: set "
                 "tokens to false, or the reward to steps."
+            )
+        if self.reward_model and self.reward != "response":
+            raise ValueError(
+                "A reward model gives one number for a whole response: set the reward to response, or leave reward_model empty."
             )
         if (self.vllm == "server") != bool(self.vllm_url):
             raise ValueError("vllm_url and vllm=server belong together: give both or none.")
@@ -124,7 +134,6 @@ class _Supervised(PolicyJob):
     accumulate: _Few = 16
     warmup: _Share = 0.03
     max_length: int = Field(default=4096, ge=64, le=131_072)
-    report_to: list[Tracker] = Field(default=[], max_length=3)
 
 
 class SFTSpec(_Supervised):
@@ -190,8 +199,9 @@ POLICY_PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType
 )
 """Starting points, by name and size. `starter` trains the starter model in minutes on a CPU. `paper` is the setting of the CDRA
 paper: Qwen2.5-7B-Instruct, G = 5, temperature 1.0, at most 400 updates, on 4 GPUs. The paper prints no learning rate, no number
-of prompts an update and no size of a LoRA; ours are choices. `grpo_rm` stands in for a scalar reward model: the critic judges the
-whole response as one step and its critique is left out. The starter model cannot answer the checklist of `grpo_rubric`."""
+of prompts an update and no size of a LoRA; ours are choices. Without a `reward_model` the critic stands in for one in `grpo_rm`:
+it judges the whole response as one step and its critique is left out. The starter model cannot answer the checklist of
+`grpo_rubric`."""
 
 PRESET_MEANING: Mapping[str, str] = MappingProxyType(
     {
@@ -199,7 +209,7 @@ PRESET_MEANING: Mapping[str, str] = MappingProxyType(
         "cdpa": "CDPA: every token has the score of its step",
         "grpo_prm": "GRPO + PRM: the mean of the step scores for the whole response",
         "grpo_grm": "GRPO + GRM: one judgement of the whole response, 0 to 100",
-        "grpo_rm": "GRPO + RM: one score of the whole response without a critique (the critic as stand-in)",
+        "grpo_rm": "GRPO + RM: one score of the whole response, by a reward model or the critic in its place",
         "grpo_rubric": "GRPO + rubric: the share of yes in a checklist",
         "sft": "SFT: learn the answers at the end of the best paths",
         "tpo": "TPO: the paths of a tree, ranked, against each other",

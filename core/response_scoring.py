@@ -1,18 +1,18 @@
-"""Score whole responses with a critic, in the ways of the GRPO baselines (SPEC 4): one number for a response, whatever its steps.
+"""Score responses with a critic in every way a reward can be made of (SPEC 4, 4a): step by step, or one number for the whole.
 
-Knows what is asked and how a reply becomes a number in [-1, 1]; does not know what answers. Every step of a response carries the
-response's score, so the mean of its steps is the score and nothing else has to know the difference.
+Knows what is asked and how a reply becomes a number in [-1, 1]; does not know what answers. Where one number is asked for, every
+step of a response carries it, so the mean of its steps is the score and nothing else has to know the difference.
 """
 
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from core.parsing import Malformed, read_checklist, read_critique, read_review
-from core.policy_specs import Reward
+from core.policy_specs import Reward, Whole
 from core.ports import ChatModel
 from core.prompts.checklist import QUESTIONS, checklist
 from core.prompts.judging import critic, review
-from core.scoring import Case, Question, Sample, Scored, Scoring, answers, score_all, unscored
+from core.scoring import Case, Question, Sample, Scored, Scoring, answers, score_all, step_question, unscored
 
 
 async def score_responses(
@@ -23,8 +23,25 @@ async def score_responses(
     tell: Callable[[int], None] | None = None,
 ) -> list[list[Scored]]:
     """One Scored for every step, in order. `tell` hears how many questions are answered. A case without steps is passed over."""
-    if reward == "steps":
-        return await score_all(model, cases, how, tell)
+    match reward:
+        case "steps":
+            return await score_all(model, cases, how, tell)
+        case "steps+review":
+            return await score_all(model, cases, how, tell, _answer_by_review)
+        case "response" | "review" | "rubric":
+            return await _whole(model, cases, reward, how, tell)
+        case _:
+            assert_never(reward)
+
+
+def _answer_by_review(case: Case, step: int) -> Question:
+    """The last step is the answer; it has a rubric of its own."""
+    return question(case, "review") if step == len(case.steps) - 1 else step_question(case, step)
+
+
+async def _whole(
+    model: ChatModel, cases: Sequence[Case], reward: Whole, how: Scoring | None, tell: Callable[[int], None] | None
+) -> list[list[Scored]]:
     asked = [case for case in cases if case.steps]
     found = iter(await answers(model, [question(case, reward) for case in asked], how, tell))
     return [_spread(next(found), len(case.steps)) if case.steps else [] for case in cases]
@@ -35,8 +52,8 @@ def _spread(scored: Scored, steps: int) -> list[Scored]:
     return [scored, *[scored._replace(critique="", samples=())] * (steps - 1)]
 
 
-def question(case: Case, reward: Reward) -> Question:
-    """What is asked about a whole response: its last step is the answer. Raises ValueError for `steps`, and without a step."""
+def question(case: Case, reward: Whole) -> Question:
+    """What is asked about a whole response: its last step is the answer. Raises ValueError without a step."""
     if not case.steps:
         raise ValueError("a response without a step cannot be judged")
     *steps, answer = case.steps
@@ -47,8 +64,6 @@ def question(case: Case, reward: Reward) -> Question:
             return Question(review(case.preference, case.query, steps, answer), _review)
         case "rubric":
             return Question(checklist(case.preference, case.query, steps, answer), _checklist)
-        case "steps":
-            raise ValueError("steps are asked about one by one")
         case _:
             assert_never(reward)
 

@@ -95,13 +95,22 @@ async def score(model: ChatModel, case: Case, how: Scoring | None = None) -> lis
     return (await score_all(model, [case], how))[0]
 
 
+def step_question(case: Case, step: int) -> Question:
+    """The critic's question on one step, counted from 0."""
+    return Question(critic(case.preference, case.query, case.steps[:step], case.steps[step]), _read)
+
+
 async def score_all(
-    model: ChatModel, cases: Sequence[Case], how: Scoring | None = None, tell: Callable[[int], None] | None = None
+    model: ChatModel,
+    cases: Sequence[Case],
+    how: Scoring | None = None,
+    tell: Callable[[int], None] | None = None,
+    ask: Callable[[Case, int], Question] = step_question,
 ) -> list[list[Scored]]:
-    """The same for many responses, in the order given. `tell` hears how many steps are done."""
+    """The same for many responses, in the order given. `tell` hears how many steps are done; `ask` says what is asked of one."""
     order = sorted(range(len(cases)), key=lambda place: cases[place])
     flat = [(place, step) for place in order for step in range(len(cases[place].steps))]
-    found = await answers(model, [_question(cases[place], step) for place, step in flat], how, tell)
+    found = await answers(model, [ask(cases[place], step) for place, step in flat], how, tell)
     at = dict(zip(flat, found, strict=True))
     return [[at[place, step] for step in range(len(case.steps))] for place, case in enumerate(cases)]
 
@@ -139,7 +148,7 @@ async def stream_score(model: ChatModel, case: Case, how: Scoring | None = None)
 
     async def one(step: int) -> Done:
         asks = [_shown(model, step, events), *[_whole(model)] * (how.samples - 1)]
-        return Done(step, await _scored(asks, _question(case, step), how, places))
+        return Done(step, await _scored(asks, step_question(case, step), how, places))
 
     tasks = [asyncio.create_task(one(step)) for step in range(len(case.steps))]
     for task in tasks:
@@ -175,10 +184,6 @@ def _shown(model: ChatModel, step: int, events: asyncio.Queue[Piece | asyncio.Ta
         return "".join(pieces)
 
     return asking
-
-
-def _question(case: Case, step: int) -> Question:
-    return Question(critic(case.preference, case.query, case.steps[:step], case.steps[step]), _read)
 
 
 async def _scored(asks: Sequence[_Asking], question: Question, how: Scoring, places: asyncio.Semaphore) -> Scored:

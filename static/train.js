@@ -101,16 +101,17 @@ Subtext.train = (element) => Subtext.page(element, "Train a policy", async () =>
     await watch(told.id);
     find("st-train-job").scrollIntoView({ block: "start" });
   });
-  let watching = 0, followed = 0, curves = null, step = -1;
+  let watching = 0, followed = 0, curves = null, samples = null, step = -1;
   const watch = guarded(async (id) => {
     clearTimeout(watching);
-    if (followed !== id) { followed = id; step = -1; curves = Subtext.curves(find("st-train-curves")); }
+    if (followed !== id) { followed = id; step = -1; curves = Subtext.curves(find("st-train-curves")); fill(find("st-train-samples")); samples = Subtext.samples(find("st-train-samples"), id); }
     const [{ job }, metrics, alarms] = await Promise.all([api(`/api/jobs/${id}`), api(`/api/jobs/${id}/metrics?since=${step}`), api(`/api/train/${id}/alarms`)]);
     if (followed !== id) return;
     find("st-train-job").hidden = false;
     step = curves.take(metrics);
     const alive = ["queued", "running", "cancelling"].includes(job.status);
     const told = job.result || {};
+    if (job.kind === "policy") samples();
     fill(find("st-train-live"), el("p", {}, el("span", { class: "st-tag st-status", "data-status": job.status }, job.status), ` ${job.message || "It waits for its turn."} `, el("a", { href: `/jobs?job=${id}`, id: "st-job-link" }, `Job ${id}: log and command`),
       job.kind === "policy" ? [" · ", el("a", { href: `/rollouts?job=${id}` }, "Rollouts: every token's credit")] : null, told.model ? [" · ", el("a", { href: `/models?model=${told.model}` }, "The model it made")] : null),
       alive ? el("progress", { max: job.progress_total || 1, value: job.progress_total ? job.progress_done : null, "aria-label": "Progress of the training" }) : null,

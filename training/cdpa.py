@@ -6,6 +6,7 @@ baselines: there the advantage is one number for the whole response.
 """
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,8 @@ class StepRewards:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, score: Score, ends: frozenset[int]) -> None:
         self._tokenizer, self._score, self._ends = tokenizer, score, ends
         self.batch: list[Response] = []
+        self.seconds = 0.0
+        """How long the scores of the newest batch took."""
 
     def steps(
         self, prompts: list[Any], completion_ids: list[list[int]], preference: list[str], query: list[str], **_: Any
@@ -95,7 +98,10 @@ class StepRewards:
             response, steps = self._read(prompt, ids, like, asked)
             self.batch.append(response)
             cases.append(Case(like, asked, steps))
-        for one, scored in zip(self.batch, self._score(cases), strict=True):
+        began = time.monotonic()
+        found = self._score(cases)
+        self.seconds = time.monotonic() - began
+        for one, scored in zip(self.batch, found, strict=True):
             one.scores = [step.score for step in scored]
             one.critiques = [step.critique for step in scored]
             one.reasons = [step.why for step in scored]
@@ -189,6 +195,7 @@ class CDPATrainer(GRPOTrainer):
             for own, at in zip(scores.split(group), index.split(group), strict=True)
         ]
         scored = sum(one.steps for one in found)
+        metrics["critic_time"].append(self._steps.seconds)
         metrics["step_score"].append(scores.nanmean().item())
         metrics["unscored"].append(sum(missing) / len(missing) if missing else math.nan)
         metrics["steps"].append(steps.float().mean().item())

@@ -10,8 +10,9 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-_OFFLINE: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
+OFFLINE: dict[str, bool] = {"local_files_only": True, "trust_remote_code": False}
+"""What keeps a library from downloading anything and from running code of a folder."""
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 
 class NotLoadable(Exception):
@@ -50,9 +51,9 @@ def load(folder: Path, device: str = "auto", name: str = "", kind: torch.dtype |
     kind = kind or (torch.float32 if place.type == "cpu" else torch.bfloat16)
     tokenizer = load_tokenizer(folder)
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, **_OFFLINE)
-    except _UNREADABLE as error:
-        raise _unreadable(folder, error) from error
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=kind, use_safetensors=True, **OFFLINE)
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from error
     model.eval().to(place)
     return Loaded(name or folder.name, model, tokenizer, _context(model.config), _ends(model, tokenizer))
 
@@ -61,9 +62,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Only the tokenizer of a checkpoint folder, padding on the left. Raises NotLoadable."""
     _check(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **_OFFLINE)
-    except _UNREADABLE as error:
-        raise _unreadable(folder, error) from error
+        tokenizer = AutoTokenizer.from_pretrained(folder, **OFFLINE)
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from error
     if not tokenizer.chat_template:
         raise NotLoadable(f"The tokenizer in {folder} has no chat template, so it cannot be asked anything.")
     if tokenizer.pad_token_id is None:
@@ -76,16 +77,17 @@ def context_of(folder: Path) -> int:
     """The most tokens that prompt and reply may have together. Raises NotLoadable."""
     _check(folder)
     try:
-        return _context(AutoConfig.from_pretrained(folder, **_OFFLINE))
-    except _UNREADABLE as error:
-        raise _unreadable(folder, error) from error
+        return _context(AutoConfig.from_pretrained(folder, **OFFLINE))
+    except UNREADABLE as error:
+        raise unreadable(folder, error) from error
 
 
 def _context(config: object) -> int:
     return int(getattr(config, "max_position_embeddings", 0) or 2048)
 
 
-def _unreadable(folder: Path, error: Exception) -> NotLoadable:
+def unreadable(folder: Path, error: Exception) -> NotLoadable:
+    """The sentence for what a library said of a folder."""
     reason = " ".join(str(error).split())[:300]
     return NotLoadable(f"The checkpoint in {folder} cannot be read: {reason or type(error).__name__}.")
 

@@ -20,7 +20,7 @@ from core.prompts.policy import policy
 from training.cdpa import CDPATrainer, Credit, Score, StepRewards
 from training.generate import SMALL
 from training.models import Loaded, device_of, load
-from training.runs import CHECKPOINTS, PLAN, Outcome, Tell, finished_in, go_on, lora_of, written
+from training.runs import CHECKPOINTS, PLAN, PROJECT, Outcome, Tell, decides, finished_in, go_on, lora_of, written
 from training.turns import NotTrainable
 
 
@@ -37,7 +37,7 @@ class PolicyRecipe:
 
     Each update sees `prompts` prompts with `group` responses each (G of Eq. 3), in micro-batches of `batch` responses. `beta` > 0
     adds the KL to the base, 0 runs no reference pass. `loss` `dr_grpo` is the paper's sum over tokens, `grpo` the mean of means.
-    `iterations` updates are made with the same responses. `rank` 0 trains all weights.
+    `iterations` updates are made with the same responses. `rank` 0 trains all weights. `report_to` as in `training.runs.Recipe`.
     """
 
     credit: Credit = field(default_factory=Credit)
@@ -63,6 +63,7 @@ class PolicyRecipe:
     device: str = "auto"
     vllm: Literal["", "colocate", "server"] = ""
     vllm_url: str = ""
+    report_to: tuple[str, ...] = ()
 
 
 def dataset(prompts: Sequence[Prompt]) -> Dataset:
@@ -121,7 +122,9 @@ def options(recipe: PolicyRecipe, folder: Path) -> GRPOConfig:
         save_steps=recipe.save_every,
         save_total_limit=2,
         dataloader_pin_memory=not cpu,
-        report_to="none",
+        report_to=list(recipe.report_to) or "none",
+        project=PROJECT,
+        run_name=f"policy {folder.resolve().name}",
         disable_tqdm=True,
         log_completions=False,
     )
@@ -139,7 +142,7 @@ def train_policy(
     """
     if not prompts:
         raise NotTrainable("There is no prompt to train on.")
-    plan = hashlib.sha256(repr([str(base), asdict(recipe), list(prompts)]).encode("utf-8", "replace")).hexdigest()
+    plan = hashlib.sha256(repr([str(base), decides(recipe), list(prompts)]).encode("utf-8", "replace")).hexdigest()
     if (folder / PLAN).is_file() and (folder / PLAN).read_text("utf-8").strip() != plan:
         raise NotTrainable(f"The folder {folder} holds a run with other prompts, another base or other settings.")
     if (finished := finished_in(folder)) is not None:

@@ -226,7 +226,7 @@ def newest(folder: Path) -> Path | None:
     return found[max(found)] if found else None
 
 
-def _decides(recipe: Recipe) -> dict[str, Any]:
+def decides(recipe: Any) -> dict[str, Any]:
     """The recipe without what changes no weight."""
     return {name: value for name, value in asdict(recipe).items() if name != "report_to"}
 
@@ -235,7 +235,7 @@ def _plan(folder: Path, base: Path, recipe: Recipe, lesson: Lesson) -> str:
     """A checkpoint belongs to one plan: base, recipe, examples. Raises NotTrainable where the folder holds another."""
     parts: list[Any] = [
         str(base),
-        _decides(recipe),
+        decides(recipe),
         [*lesson.train, *lesson.held_out],
         *([lesson.told] if lesson.told else []),
     ]

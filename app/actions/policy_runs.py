@@ -43,8 +43,8 @@ def start_of(context: Context, spec: PolicyJob, reporter: Reporter) -> Path:
     return base
 
 
-def critic_of(context: Context, spec: PolicyJob, reward: Reward, reporter: Reporter) -> LiveCritic:
-    """The critic that a spec chooses, not yet opened. Raises Refused for one that cannot be asked, or not this."""
+def critic_of(context: Context, spec: PolicyJob, reporter: Reporter, reward: Reward = "steps") -> LiveCritic:
+    """The critic that a spec chooses, not yet opened. Raises Refused for one that cannot be asked, or not for this reward."""
     engine = engine_of(context, "critic", spec.critic)
     match engine:
         case None:
@@ -61,7 +61,7 @@ def critic_of(context: Context, spec: PolicyJob, reward: Reward, reporter: Repor
     how = Scoring(
         samples=spec.critic_samples, max_tokens=spec.critic_tokens, seed=spec.seed, side_by_side=spec.side_by_side
     )
-    return LiveCritic(context, engine, reward, how)
+    return LiveCritic(context, engine, how)
 
 
 def parts_of(context: Context, spec: PolicyJob) -> Parts:

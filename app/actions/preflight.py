@@ -6,7 +6,7 @@ Gathers facts of this machine; what follows from them is in `core.preflight`. Lo
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def check(context: Context, spec: CriticSpec, found: Overview) -> list[Line]:
         lines.append(preflight.memory_line(preflight.need(spec, net, longest, on_gpu), free, total, where))
         free_disk = shutil.disk_usage(context.settings.data).free
         lines.append(preflight.disk_line(preflight.disk(spec, net, on_gpu), free_disk))
-    lines += _trackers(spec, context.environment)
+    lines += trackers(spec.report_to, context.environment)
     pace = _measured(context, on_gpu) or Pace(_guess(on_gpu), "")
     counts = (seen["train"]["steps"], seen["held_out"]["steps"])
     lines.append(preflight.time_line(spec, net, counts, seen["lengths"]["mean"], pace))
@@ -54,7 +54,7 @@ def without_base(context: Context, spec: CriticSpec) -> list[Line]:
     base, _ = _base(context, spec)
     if base.level == "ok":
         return []
-    return [base, preflight.versions_line(*versions()), *_trackers(spec, context.environment)]
+    return [base, preflight.versions_line(*versions()), *trackers(spec.report_to, context.environment)]
 
 
 def _base(context: Context, spec: CriticSpec) -> tuple[Line, Shape]:
@@ -70,18 +70,29 @@ def _base(context: Context, spec: CriticSpec) -> tuple[Line, Shape]:
 
 def shape_of(folder: Path) -> Shape:
     """The network in a checkpoint folder, from its config and the headers of its weights. Raises Refused for what is missing."""
+    config = _config(folder)
+    if not (folder / "tokenizer_config.json").is_file():
+        raise Refused(f"The folder {folder} holds no tokenizer_config.json, so its tokenizer cannot be loaded.")
+    files = sorted(folder.glob("*.safetensors"))[:SHARDS]
+    if not files:
+        raise Refused(f"The folder {folder} holds no safetensors file; other weight formats are not read.")
+    return preflight.shape(map(_header, files), config)
+
+
+def is_classifier(folder: Path) -> bool:
+    """Whether a checkpoint gives a sequence numbers instead of texts, as a reward model does. Raises Refused."""
+    found = _config(folder).get("architectures")
+    return isinstance(found, list) and any(str(one).endswith("ForSequenceClassification") for one in found[:9])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
     try:
         config: Any = json.loads((folder / "config.json").read_bytes()[: 1 << 22])
     except (OSError, ValueError, RecursionError) as error:
         raise Refused(f"The config.json in {folder} cannot be read, so this is no checkpoint.") from error
     if not isinstance(config, dict):
         raise Refused(f"The config.json in {folder} is no JSON object, so this is no checkpoint.")
-    if not (folder / "tokenizer_config.json").is_file():
-        raise Refused(f"The folder {folder} holds no tokenizer_config.json, so its tokenizer cannot be loaded.")
-    files = sorted(folder.glob("*.safetensors"))[:SHARDS]
-    if not files:
-        raise Refused(f"The folder {folder} holds no safetensors file; other weight formats are not read.")
-    return preflight.shape(map(_header, files), config)  # pyright: ignore[reportUnknownArgumentType]
+    return config  # pyright: ignore[reportUnknownVariableType]
 
 
 def _header(file: Path) -> Mapping[str, Any]:
@@ -159,8 +170,9 @@ def pins(requirements: list[str]) -> dict[str, str]:
     return found
 
 
-def _trackers(spec: CriticSpec, environment: Mapping[str, str]) -> Iterator[Line]:
-    for name in spec.report_to:
+def trackers(names: Sequence[str], environment: Mapping[str, str]) -> Iterator[Line]:
+    """A line for each tracker that is to get the curves."""
+    for name in names:
         if util.find_spec(name) is None:
             yield Line(name, "blocking", f"The curves are to go to {name}, which is not installed: pip install {name}.")
         elif name == "wandb" and not environment.get("WANDB_API_KEY") and environment.get("WANDB_MODE") != "offline":

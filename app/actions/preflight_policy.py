@@ -5,11 +5,12 @@ Gathers facts; the formulas are those of a critic's training (`core.preflight`),
 
 import shutil
 import statistics
+from collections.abc import Iterator
 
 from app import gpu
 from app.actions.bases import base_at
 from app.actions.policy_runs import parts_of
-from app.actions.preflight import memory_of, shape_of, versions
+from app.actions.preflight import is_classifier, memory_of, shape_of, trackers, versions
 from app.context import Context
 from app.engines.choices import engine_of
 from app.engines.endpoint import Endpoint, Local
@@ -30,7 +31,8 @@ _PROMPT = 400
 def check(context: Context, spec: PolicyJob) -> list[Line]:
     """Every line, in the order a person would want them."""
     base, net = _base(context, spec)
-    lines = [base, *_data(context, spec), _critic(context, spec), preflight.versions_line(*versions())]
+    lines = [base, *_data(context, spec), _critic(context, spec), *_reward_model(context, spec)]
+    lines += [preflight.versions_line(*versions()), *trackers(spec.report_to, context.environment)]
     alike = _alike(spec)
     device, free, total = memory_of(context, alike)
     on_gpu = device != gpu.CPU
@@ -103,6 +105,28 @@ def _critic(context: Context, spec: PolicyJob) -> Line:
             return Line(
                 "critic", "warning", "The starter model: it shows the machinery, its scores are a simple rule on words."
             )
+
+
+def _reward_model(context: Context, spec: PolicyJob) -> Iterator[Line]:
+    if not isinstance(spec, PolicySpec) or spec.reward != "response":
+        return
+    if not spec.reward_model:
+        yield Line("reward model", "warning", "None is chosen: the critic judges the whole response in its place.")
+        return
+    try:
+        folder = base_at(context, spec.reward_model)
+        net = shape_of(folder)
+        if not is_classifier(folder):
+            raise Refused(
+                f"{folder.name} writes texts and gives no number: choose a model for sequence classification."
+            )
+        yield Line(
+            "reward model",
+            "ok",
+            f"{folder.name}: {net.parameters / 1e6:,.1f} million parameters, in the job's own process.",
+        )
+    except Refused as refusal:
+        yield Line("reward model", "blocking", str(refusal))
 
 
 def _alike(spec: PolicyJob) -> CriticSpec:

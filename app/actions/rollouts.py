@@ -4,6 +4,7 @@ Reads through `app.actions.rollout_files`; knows no training. Everything that is
 """
 
 import base64
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -39,6 +40,8 @@ MOST_RUNS = 100
 MOST_GROUPS = 500
 MOST_RESPONSES = 64
 """Groups of an update, and responses of a group, that are shown."""
+MOST_SHOWN = 20
+"""Steps of a sample."""
 MOST_UPDATES = 1_000
 """Updates in which a prompt is looked for, from the newest."""
 
@@ -244,6 +247,43 @@ def _response(one: Rollout) -> dict[str, Any]:
 def _packed(values: NDArray[Any], kind: str) -> str:
     with np.errstate(over="ignore"):
         return base64.b64encode(values.astype(kind).tobytes()).decode("ascii")
+
+
+def samples(context: Context, job_id: int, number: int | None = None) -> dict[str, Any]:
+    """What a run wrote in an update, the newest where none is named: best and worst response to the first prompt, with scores.
+
+    Without an update that was kept, `update` is None. Raises Refused for a job that is not there.
+    """
+    folder = folder_of(context, job_actions.one(context, job_id))
+    known = list(updates(folder)) if has_rollouts(folder) else []
+    if not known:
+        return {"updates": [], "update": None, "responses": []}
+    found = update_of(context, job_id, number if number in known else known[-1])
+    told: dict[str, Any] = {"updates": known[-MOST_UPDATES:], "update": found.number, "responses": []}
+    if not found.groups:
+        return told
+    group = found.groups[0]
+    ranked = sorted(group.rollouts, key=_rank)
+    first = ranked[0]
+    told |= {"group": group.number, "preference": first.preference[:2_000], "query": first.query[:2_000]}
+    shown = [("the best", first), *([("the worst", ranked[-1])] if len(ranked) > 1 else [])]
+    told["responses"] = [{"which": f"{which} of {len(ranked)}"} | _sample(one) for which, one in shown]
+    return told
+
+
+def _rank(one: Rollout) -> float:
+    """Best first; a response without a score, such as one that was cut off, comes last."""
+    score = figures(one).score
+    return math.inf if score is None else -score
+
+
+def _sample(one: Rollout) -> dict[str, Any]:
+    steps = [
+        {"text": one.text[step.start : step.end].strip()[:4_000], "score": step.score, "why": step.reason}
+        for step in one.steps[:MOST_SHOWN]
+    ]
+    loose = "" if steps else one.text[:4_000]
+    return {"steps": steps, "text": loose, "truncated": one.truncated, "score": figures(one).score}
 
 
 def other_updates(context: Context, prompts: Prompts, job_id: int, update: int, number: int) -> list[dict[str, int]]:

@@ -4,26 +4,44 @@ Goes on from its newest checkpoint. torch is imported late, in the function that
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app.actions.bases import base_at
 from app.actions.policy_runs import Run, critic_of, data_of, registered, report_of, start_of
+from app.actions.train_critic import check_trackers
 from app.context import Context
-from app.engines.live_critic import LiveCritic
+from app.engines.roles import checkpoint_digest
 from app.errors import Refused
 from core.jobs import Reporter
 from core.policy_data import Asked
 from core.policy_specs import PolicySpec
+from core.scoring import Case, Scored
 
+_Score = Callable[[Sequence[Case]], list[list[Scored]]]
+_NO_TORCH = "Training needs torch and trl: pip install 'subtext[train]'."
 SIGNALS = ("zero_grpo", "zero_cdpa", "turned", "unscored", "outside")
 """Shares whose mean over all updates is part of the result."""
-LAST = ("loss", "step_score", "kl", "entropy", "steps", "grad_norm", "completions/mean_length", "rewards/format/mean")
+LAST = (
+    "loss",
+    "step_time",
+    "critic_time",
+    "step_score",
+    "kl",
+    "entropy",
+    "steps",
+    "grad_norm",
+    "completions/mean_length",
+    "rewards/format/mean",
+)
 
 
 def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Run a training to its end, or until it is told to stop. Returns counts, last metrics, signals, report. Raises Refused."""
     base = start_of(context, spec, reporter)
+    check_trackers(spec.report_to, folder)
     parts = data_of(context, spec, reporter)
     prompts = parts.train[: spec.limit] if spec.limit else parts.train
     result: dict[str, Any] = {
@@ -31,8 +49,9 @@ def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Rep
         "held_out": {"scenarios": len(parts.held_out)},
         "drawn": parts.drawn,
     }
-    with critic_of(context, spec, spec.reward, reporter) as critic:
-        result |= _train(spec, base, prompts, critic, folder, reporter)
+    with critic_of(context, spec, reporter, spec.reward) as critic:
+        score = _reward_model(context, spec, reporter) if spec.reward_model else partial(critic, reward=spec.reward)
+        result |= _train(spec, base, prompts, score, folder, reporter)
         run = Run(spec, base, folder, [(one.preference, one.query) for one in prompts], parts.held_out)
         if result["whole"]:
             result["evaluation"] = report_of(context, run, critic, reporter)
@@ -48,8 +67,23 @@ def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Rep
     return result
 
 
+def _reward_model(context: Context, spec: PolicySpec, reporter: Reporter) -> _Score:
+    # Late, as below.
+    try:
+        from training.models import NotLoadable
+        from training.reward_model import RewardModel
+    except ImportError as error:
+        raise Refused(_NO_TORCH) from error
+    path = base_at(context, spec.reward_model)
+    reporter.input("reward_model", checkpoint_digest(path))
+    try:
+        return RewardModel(path, spec.device)
+    except NotLoadable as error:
+        raise Refused(str(error)) from error
+
+
 def _train(
-    spec: PolicySpec, base: Path, prompts: Sequence[Asked], critic: LiveCritic, folder: Path, reporter: Reporter
+    spec: PolicySpec, base: Path, prompts: Sequence[Asked], score: _Score, folder: Path, reporter: Reporter
 ) -> dict[str, Any]:
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
@@ -57,11 +91,11 @@ def _train(
         from training.models import NotLoadable
         from training.policy import Prompt, train_policy
     except ImportError as error:
-        raise Refused("Training needs torch and trl: pip install 'subtext[train]'.") from error
+        raise Refused(_NO_TORCH) from error
     reporter.progress(0, 0, f"Loading {base.name}.")
     asked = [Prompt(one.preference, one.query) for one in prompts]
     try:
-        outcome = train_policy(base, asked, critic, folder, recipe_of(spec), reporter)
+        outcome = train_policy(base, asked, score, folder, recipe_of(spec), reporter)
     except (NotLoadable, CriticFailed) as error:
         raise Refused(str(error)) from error
     log: list[dict[str, Any]] = outcome.metrics.get("log", [])
@@ -88,6 +122,7 @@ def recipe_of(spec: PolicySpec) -> Any:
             "max_new", "seed", "save_every", "log_every", "device", "vllm", "vllm_url")  # fmt: skip
     return PolicyRecipe(
         credit=credit,
+        report_to=tuple(spec.report_to),
         rate=spec.learning_rate,
         rank=spec.lora_rank,
         alpha=spec.lora_alpha,

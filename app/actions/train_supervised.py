@@ -37,7 +37,7 @@ def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, re
     data = spec.data if isinstance(spec, SFTSpec) else "path"
     run = Run(spec, base, folder, sides[0], parts.held_out, data)
     if spec.report_prompts and run.held_out and not reporter.cancelled():
-        with critic_of(context, spec, "steps", reporter) as critic:
+        with critic_of(context, spec, reporter) as critic:
             result["evaluation"] = report_of(context, run, critic, reporter)
     result["model"] = registered(context, run, result)
     return result

@@ -4,12 +4,13 @@ import shlex
 import sys
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi import Path as InPath
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from app.actions import jobs as actions
+from app.actions import rollouts
 from app.actions.preflight_policy import check
 from app.api.critic import bases
 from app.context import Context
@@ -65,6 +66,10 @@ def router(context: Context) -> APIRouter:
     @routes.get("/{job_id}/alarms")
     def alarmed(job_id: Id) -> list[dict[str, Any]]:
         return [alarm._asdict() for alarm in alarms(jobs.metrics(context.database, job_id))]
+
+    @routes.get("/{job_id}/samples")
+    def sampled(job_id: Id, update: Annotated[int | None, Query(ge=0, lt=1 << 31)] = None) -> dict[str, Any]:
+        return rollouts.samples(context, job_id, update)
 
     return routes
 

@@ -25,14 +25,13 @@ from core.scoring import Case, Scored, Scoring
 
 
 class LiveCritic:
-    """Called with cases it returns critique and score of every step, all questions side by side. Use it in a `with`.
+    """Called with cases it returns a score for every step by the way of a reward, all questions side by side. Use it in a `with`.
 
     Entering raises Refused where the critic cannot be opened. `seconds` is how long callers waited so far.
     """
 
-    def __init__(self, context: Context, engine: Engine, reward: Reward, how: Scoring) -> None:
+    def __init__(self, context: Context, engine: Engine, how: Scoring) -> None:
         self._context, self._engine, self._how = context, engine, how
-        self._reward: Reward = reward
         self._thread = threading.Thread(target=self._work, name="critic", daemon=True)
         self._opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, ChatModel]] = Future()
         self.tally, self.seconds = Tally(), 0.0
@@ -53,11 +52,11 @@ class LiveCritic:
             if not self._opened.done():
                 self._opened.set_exception(RuntimeError("The critic could not be opened; the log says why."))
 
-    def __call__(self, cases: Sequence[Case]) -> list[list[Scored]]:
+    def __call__(self, cases: Sequence[Case], reward: Reward = "steps") -> list[list[Scored]]:
         """One Scored for every step, in order; the calling thread waits."""
         loop, _, model = self._opened.result()
         began = time.monotonic()
-        asked = asyncio.run_coroutine_threadsafe(score_responses(model, cases, self._reward, self._how), loop)
+        asked = asyncio.run_coroutine_threadsafe(score_responses(model, cases, reward, self._how), loop)
         try:
             return asked.result()
         finally:

@@ -16,6 +16,7 @@ BODY = """
 <section class="st-card" id="st-train-job" aria-labelledby="st-train-job-title" hidden>
   <h2 id="st-train-job-title">The training</h2>
   <div id="st-train-live"></div>
+  <div id="st-train-samples"></div>
   <div id="st-train-curves"></div>
 </section>
 """
@@ -23,4 +24,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    draw(shell("/train", BODY), ("curves", "train"), "train")
+    draw(shell("/train", BODY), ("curves", "samples", "train"), "train")

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
@@ -21,6 +22,7 @@ from app.actions.bases import base_at
 from app.actions.evaluate_policy import EVALUATION
 from app.actions.import_data import import_files
 from app.actions.models import forget
+from app.actions.preflight_policy import check
 from app.context import Context
 from app.engines.endpoint import ROLES, Endpoint, Local
 from app.engines.live_critic import LiveCritic
@@ -37,6 +39,7 @@ from tests.app.odd_bench import Bench
 from tests.app.test_build import Told
 from tests.app.test_critic import record
 from tests.misbehaving import Misbehaving
+from tests.training.classifier import classifier
 from training.runs import newest
 
 Write = Callable[[str, object], Path]
@@ -126,6 +129,35 @@ def test_every_grpo_preset_runs(context: Context, stocked: int, tmp_path: Path, 
         result = act(with_critic(context, server), own, tmp_path, Told())
     assert result["whole"] and result["model"]
     assert result["critic"]["calls"] > 0
+
+
+def test_the_answer_by_its_own_rubric_and_a_reward_model_of_its_own(
+    context: Context, stocked: int, tmp_path: Path
+) -> None:
+    own = {"updates": 1, "max_new": 160, "report_prompts": 0}
+    told = act(context, spec("cdpa", stocked, reward="steps+review", **own), tmp_path / "1", Told())
+    assert told["whole"] and told["critic"]["calls"] > 0
+    with pytest.raises(ValueError, match="set the reward to response"):
+        spec("cdpa", stocked, reward_model="x")
+    reward_model = classifier(tmp_path / "rm")
+    heard = Told()
+    told = act(
+        context,
+        spec("grpo_rm", stocked, reward_model=str(reward_model), **own | {"report_prompts": 1}),
+        tmp_path / "2",
+        heard,
+    )
+    assert heard.inputs["reward_model"] == checkpoint_digest(reward_model)
+    rows = pq.read_table(next((tmp_path / "2" / "rollouts").glob("*.parquet"))).to_pylist()
+    assert all(len(set(row["scores"])) <= 1 and not any(row["critiques"]) for row in rows)
+    assert told["evaluation"]["trained"]["prompts"] == 1 and told["critic"]["calls"] > 0, "the report is the critic's"
+    with pytest.raises(Refused, match="is no reward model: it needs a trained head"):
+        act(context, spec("grpo_rm", stocked, reward_model=str(STARTER), **own), tmp_path / "3", Told())
+    said = {line.name: line for line in check(context, spec("grpo_rm", stocked, reward_model=str(STARTER)))}
+    assert said["reward model"].level == "blocking" and "gives no number" in said["reward model"].text
+    said = {line.name: line for line in check(context, spec("grpo_rm", stocked, reward_model=str(reward_model)))}
+    assert said["reward model"].level == "ok"
+    assert {line.name: line for line in check(context, spec("grpo_rm", stocked))}["reward model"].level == "warning"
 
 
 @pytest.mark.parametrize("preset", ["rft", "sft", "tpo"])
@@ -246,7 +278,7 @@ def test_a_live_critic_is_asked_from_any_thread_and_closes(context: Context) -> 
     cases = [Case("P", "q", ("one", "two")), Case("P", "q", ())]
     with Misbehaving(answer=answered) as server:
         made = with_critic(context, server)
-        with LiveCritic(made, made.settings.engines["critic"], "steps", Scoring()) as critic:
+        with LiveCritic(made, made.settings.engines["critic"], Scoring()) as critic:
             found: list[Any] = []
             threads = [threading.Thread(target=lambda: found.append(critic(cases))) for _ in range(3)]
             for thread in threads:
@@ -258,4 +290,4 @@ def test_a_live_critic_is_asked_from_any_thread_and_closes(context: Context) -> 
             assert critic.tally.read().calls == 6 and critic.seconds > 0
     assert not any(thread.name == "critic" for thread in threading.enumerate())
     with pytest.raises(Refused, match="no checkpoint folder"):
-        LiveCritic(context, Local(Path("/nowhere")), "steps", Scoring()).__enter__()
+        LiveCritic(context, Local(Path("/nowhere")), Scoring()).__enter__()

@@ -144,6 +144,26 @@ def test_a_file_that_changes_is_looked_at_again(context: Context) -> None:
     assert rollouts.other_updates(context, known, job, 1, 0) == [{"update": 1, "group": 0}]
 
 
+def test_samples_are_the_best_and_the_worst_of_an_update_with_their_scores(context: Context) -> None:
+    cut = response("So it goes", [], truncated=True)
+    job = job_with_rollouts(context, u2=group(0, *ordinary(), cut), u4=ordinary(word="beach"))
+    empty = job_with_rollouts(context)
+    with client_of(context) as client:
+        newest = client.get(f"/api/train/{job}/samples").json()
+        assert (newest["updates"], newest["update"], newest["query"]) == ([2, 4], 4, QUERY)
+        found = client.get(f"/api/train/{job}/samples?update=2").json()
+        best, worst = found["responses"]
+        assert (best["which"], best["score"]) == ("the best of 4", pytest.approx(0.5))
+        assert [(step["text"], step["score"]) for step in best["steps"]] == [
+            ("Step 1: They need rest.", pytest.approx(0.8)),
+            ("Step 2: Go to the garden early.", pytest.approx(0.2)),
+        ]
+        assert (worst["truncated"], worst["score"]) == (True, None), "a response that was cut off is the worst"
+        assert client.get(f"/api/train/{job}/samples?update=3").json()["update"] == 4, "one that was not kept"
+        assert client.get(f"/api/train/{empty}/samples").json() == {"updates": [], "update": None, "responses": []}
+        assert client.get("/api/train/99/samples").status_code == 400
+
+
 def test_only_researchers_see_rollouts(peopled: Context) -> None:
     job = job_with_rollouts(peopled, u1=ordinary())
     places = [
@@ -155,10 +175,10 @@ def test_only_researchers_see_rollouts(peopled: Context) -> None:
         f"/{job}/1/0/against?other=1&other_group=0",
     ]
     stranger, anne, rosa = browser(peopled), entered(peopled, "Anne"), entered(peopled, "Rosa")
-    for place in places:
-        assert stranger.get(f"/api/rollouts{place}").status_code == 401
-        assert anne.get(f"/api/rollouts{place}").status_code == 403
-        assert rosa.get(f"/api/rollouts{place}").status_code == 200
+    for place in [*(f"/api/rollouts{place}" for place in places), f"/api/train/{job}/samples"]:
+        assert stranger.get(place).status_code == 401
+        assert anne.get(place).status_code == 403
+        assert rosa.get(place).status_code == 200
     assert [client.get("/rollouts").status_code for client in (stranger, anne, rosa)] == [303, 303, 200]
 
 

@@ -113,6 +113,14 @@ def test_one_number_for_a_whole_response() -> None:
     assert [len(own) for own in steps] == [3, 0, 1] and all(step.critique == "fine" for step in steps[0])
 
 
+def test_the_answer_may_be_judged_by_a_rubric_of_its_own() -> None:
+    cases = [Case("P", "q", ("one", "two", "three")), Case("P", "q", ()), Case("P", "q", ("only",))]
+    model = ScriptedModel(replying)
+    found = asyncio.run(score_responses(model, cases, "steps+review", Scoring()))
+    assert [[step.score for step in own] for own in found] == [[0.4, 0.4, 0.5], [], [0.5]], "75 of 100 is 2 x 0.75 - 1"
+    assert [step.critique for step in found[0]] == ["fine", "fine", "sound"]
+
+
 def test_a_judgement_that_cannot_be_read_is_no_score() -> None:
     for reward in ("response", "review", "rubric"):
         model = ScriptedModel(lambda ask: "well")
@@ -158,5 +166,6 @@ def test_a_report_leaves_out_what_is_not_known() -> None:
 
 def test_every_preset_and_reward_has_a_line_for_people() -> None:
     assert set(POLICY_PRESETS) == set(PRESET_MEANING)
-    assert {sizes["starter"].get("reward") for sizes in POLICY_PRESETS.values()} - {None} == set(REWARD_MEANING)
+    rewards = {str(sizes["starter"].get("reward", "steps")) for sizes in POLICY_PRESETS.values()}
+    assert rewards | {"steps+review"} == set(REWARD_MEANING)
     assert len(QUESTIONS) == 8
