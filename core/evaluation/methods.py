@@ -1,7 +1,7 @@
 """From a way of prompting and a case to what a model is asked, and from its reply to the answer that is judged (SPEC 4, 5).
 
-Knows methods, cases and filler turns; does not know which model answers, what a critic says of several answers (`core.best_of`),
-or where cases and turns come from.
+Knows methods, cases and filler turns; does not know which model answers, what a critic says of several answers
+(`core.best_of`), or where cases and turns come from.
 """
 
 from collections.abc import Sequence

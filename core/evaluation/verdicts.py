@@ -1,7 +1,8 @@
-"""The eight checks as questions to a judge, and its replies as outcomes: yes, no, cannot determine, or unscored with the reason.
+"""The eight checks as questions to a judge, and its replies as outcomes: yes, no, cannot determine, or unscored with the
+reason.
 
-Knows one response at a time; what many outcomes add up to is in `core.evaluation.table` and `metrics`. A failed call and a reply
-that cannot be read are kept apart from "cannot determine", and all three from "no" (SPEC 5; SPEC 10, faults 1 and 7).
+Knows one response at a time; what many outcomes add up to is in `core.evaluation.table` and `metrics`. A failed call and a
+reply that cannot be read are kept apart from "cannot determine", and all three from "no" (SPEC 5; SPEC 10, faults 1 and 7).
 """
 
 from dataclasses import dataclass
