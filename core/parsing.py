@@ -6,7 +6,7 @@ valid score wins, and a missing, non-finite or out-of-range score is None, never
 """
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from core.types import Review
 
@@ -26,6 +26,19 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 _TICK = re.compile(r"^[ \t*#(-]{0,9}(\d{1,3})[ \t*.:)-]{1,9}(yes|no)\b", re.IGNORECASE | re.MULTILINE)
+_VERDICT_WORD = re.compile("verdict", re.IGNORECASE)
+_VERDICT = re.compile(
+    r"VERDICT[ \t*]{0,9}:[ \t*\[(\"']{0,9}(yes|no|(?:cannot|can not|can't|can’t) determine|cannot be determined)"
+    r"(?=[*\])\"'!]{0,9}[ \t]{0,9}(?:$|[\r\n]|[.;](?!\w)))",
+    re.IGNORECASE,
+)
+_EXPLANATION = re.compile(r"[\s*]*+Explanation\s*+:[\s*]*+", re.IGNORECASE)
+_CHOICE = re.compile(
+    r"CHOICE[ \t*]{0,9}:[ \t*\[(\"']{0,9}(?:option )?([A-Z])(?:[*)\].:\"'!]|[ \t]{0,9}(?:$|[\r\n]))",
+    re.IGNORECASE,
+)
+_CHOICE_WORD = re.compile("choice", re.IGNORECASE)
+_LETTER = re.compile(r"[\s*(\[\"']{0,9}(?:option )?([A-Z])[*)\]\"'.:]{0,9}\s{0,9}", re.IGNORECASE)
 _STEP = re.compile(r"\s*+Step\s{1,9}\d{1,9}\s{0,9}:\s*+", re.IGNORECASE)
 
 PLACEHOLDERS = frozenset(
@@ -54,6 +67,10 @@ LIMITS = {"process": 30.0, "discovery": 40.0, "answer": 30.0}
 """Most points of each part of a review (SPEC 1)."""
 
 
+Answer = Literal["yes", "no", "cannot"]
+"""What a judge may say; `cannot` is "cannot determine", an answer of its own and never a "no"."""
+
+
 class Malformed(NamedTuple):
     """A reply that cannot be used, with a sentence for people."""
 
@@ -72,6 +89,13 @@ class Scenarios(NamedTuple):
 
     found: tuple[Pair, ...]
     broken: int
+
+
+class Verdict(NamedTuple):
+    """A judge's answer to one check, and the explanation that stands before it."""
+
+    answer: Answer
+    explanation: str
 
 
 class Segment(NamedTuple):
@@ -282,3 +306,53 @@ def read_steps(text: str) -> tuple[str, ...] | Malformed:
         if not segment.text:
             return Malformed(f"Step {place} of the response is empty.")
     return tuple(segment.text for segment in found)
+
+
+def read_verdict(text: str) -> Verdict | Malformed:
+    """The last valid `VERDICT: yes | no | cannot determine` of a reply, with what is said before it.
+
+    The answer must end its line or its sentence: "no way to tell" and "yes or no" are no verdicts.
+    """
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    words = list(_VERDICT_WORD.finditer(body))
+    for word in reversed(words):
+        match = _VERDICT.match(body, word.start())
+        if match:
+            said = match.group(1).lower()
+            answer: Answer = "yes" if said == "yes" else "no" if said == "no" else "cannot"
+            return _explained(body[: word.start()], answer)
+    if words:
+        return Malformed("No VERDICT in the reply is yes, no or cannot determine.")
+    return Malformed("The reply holds no VERDICT.")
+
+
+def _explained(before: str, answer: Answer) -> Verdict | Malformed:
+    head = _EXPLANATION.match(before)
+    words = before[head.end() if head else 0 :].strip(" *\n\t")
+    if not words or is_placeholder(words):
+        return Malformed("The reply holds a verdict without an explanation before it.")
+    if len(words) > LONGEST_ANSWER:
+        return Malformed(f"The explanation has {len(words):,} characters; {LONGEST_ANSWER:,} are allowed.")
+    return Verdict(answer, words)
+
+
+def read_choice(text: str, count: int) -> int | Malformed:
+    """The place (from 0) of the option that a reply chooses among `count` (2 to 26): the last `CHOICE: letter` that an option
+    has, or a letter that is the whole reply. Malformed without a letter, or with one that no option has."""
+    body = _body(text)
+    if isinstance(body, Malformed):
+        return body
+    alone = _LETTER.fullmatch(body[:40]) if len(body) <= 40 else None
+    named = (_CHOICE.match(body, word.start()) for word in reversed(list(_CHOICE_WORD.finditer(body))))
+    found = [match for match in (alone, *named) if match]
+    if not found:
+        return Malformed("The reply chooses no letter.")
+    for match in found:
+        place = ord(match.group(1).upper()) - ord("A")
+        if place < count:
+            return place
+    return Malformed(
+        f"The reply chooses {found[0].group(1).upper()}, and the options end at {chr(ord('A') + count - 1)}."
+    )

@@ -5,7 +5,7 @@ Knows what models are asked; does not know which model answers or how replies ar
 
 from collections.abc import Mapping
 
-from core.prompts import checklist, council, judging, policy
+from core.prompts import checklist, conversing, council, judging, policy, verdicts
 from core.prompts.template import Template
 
 PROMPTS: Mapping[str, Template] = {
@@ -13,7 +13,9 @@ PROMPTS: Mapping[str, Template] = {
 }
 """All templates that the starter model has a lesson for, by name."""
 
-FURTHER: Mapping[str, Template] = {template.name: template for template in checklist.TEMPLATES}
+FURTHER: Mapping[str, Template] = {
+    template.name: template for template in (*checklist.TEMPLATES, *verdicts.TEMPLATES, *conversing.TEMPLATES)
+}
 """Templates for larger models: the starter model has not learned to answer them."""
 
 

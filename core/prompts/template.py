@@ -29,7 +29,9 @@ _TOKEN_OPEN, _TOKEN_CLOSE = re.compile(r"<\|+"), re.compile(r"\|+>")
 _TOKEN = re.compile(
     r"</?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|think|answer)>|\[/?INST\]|<</?SYS>>", re.IGNORECASE
 )
-_FIELD = re.compile(r"\b(score|process|discovery|answer|total|reasoning|preference|query)([\s*]{0,9}):", re.IGNORECASE)
+_FIELD = re.compile(
+    r"\b(score|process|discovery|answer|total|reasoning|preference|query|verdict|choice)([\s*]{0,9}):", re.IGNORECASE
+)
 _CLAIM = re.compile(
     r"(?:\s{0,9}(?:\*{1,4}|\b)score[\s*]{0,9}:[\s*]{0,9}"
     r"\[?[-+]?(?:[01](?:\.\d{0,30})?|\.\d{1,30})(?![\w%])\]?\*{0,4}\s{0,9})++",
@@ -39,7 +41,7 @@ _STEP = re.compile(r"^([ \t*]{0,9}step[ \t]{0,9}\d{1,9}[ \t]{0,9}):", re.IGNOREC
 
 
 def defused(text: str, limit: int = LONGEST) -> str:
-    """The text as material: no fence marks, no control tokens, no `SCORE:` or `Step k:`, at most `limit` characters.
+    """The text as material: no fence marks, no control tokens, no `SCORE:`, `VERDICT:` or `Step k:`, at most `limit` characters.
 
     A score from -1 to 1 that a text gives itself is taken out whole, so that with and without it the critic reads the same.
     """

@@ -1,0 +1,124 @@
+"""95 % intervals of shares and means where items come in clusters (scenarios): a bootstrap, a formula, and Student's t.
+
+Knows numbers and clusters. Items of one scenario share its texts, so scenarios are drawn, never items.
+"""
+
+import math
+from functools import cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.bootstrap import Interval
+from core.check_report import wilson
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+NORMAL = NormalDist()
+LEVEL = 0.975
+UNKNOWN = Interval(float("nan"), float("nan"))
+
+
+def student_cdf(x: float, freedom: int) -> float:
+    """P(T <= x) for Student's t with 1 or more degrees of freedom: the finite sums of Abramowitz and Stegun 26.7.3 and 26.7.4."""
+    if freedom < 1:
+        raise ValueError(f"degrees of freedom start at 1, not {freedom}")
+    angle = math.atan(x / math.sqrt(freedom))
+    cos2 = math.cos(angle) ** 2
+    odd = freedom % 2
+    term = math.cos(angle) if odd else 1.0
+    total = 0.0 if freedom == 1 else term
+    for at in range(3 if odd else 2, freedom - 1, 2):
+        term *= cos2 * (at - 1) / at
+        total += term
+    inside = 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
+    return 0.5 + inside / 2
+
+
+@cache
+def student(probability: float, freedom: int) -> float:
+    """The quantile of Student's t; `probability` in (0.5, 1). Beyond 2,000 degrees of freedom the expansion of A&S 26.7.5."""
+    z = NORMAL.inv_cdf(probability)
+    if freedom > 2000:
+        return z + (z**3 + z) / (4 * freedom)
+    low, high = z, 2 * z
+    while student_cdf(high, freedom) < probability:
+        high *= 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if student_cdf(middle, freedom) < probability else (low, middle)
+    return (low + high) / 2
+
+
+def resample(clusters: int, draws: int, rng: np.random.Generator) -> Floats:
+    """How often each cluster is drawn: shape (draws, clusters), rows add up to `clusters`."""
+    picked = rng.integers(0, clusters, (draws, clusters))
+    picked += np.arange(draws)[:, None] * clusters
+    return np.bincount(picked.ravel(), minlength=draws * clusters).reshape(draws, clusters).astype(np.float64)
+
+
+def drawn_means(sums: Floats, counts: Floats, weights: Floats) -> Floats:
+    """Means of drawn clusters: sums and counts (clusters, F), weights (draws, clusters); (draws, F), NaN where none has an
+    item."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        top, bottom = weights @ sums, weights @ counts
+        return np.where(bottom > 0, top / bottom, np.nan)
+
+
+def expanded(drawn: Floats, clusters: Ints) -> tuple[Floats, Floats]:
+    """Percentile intervals of drawn figures (draws, F), a little wider where clusters are few: low and high, (F,) each.
+
+    The percentile interval is too narrow by sqrt((n - 1) / n) and by the difference between the normal and Student's t;
+    its levels are moved to Phi(-+ t sqrt(n / (n - 1))) (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015,
+    section 3.6). `clusters` (F,): the clusters with an item. NaN with fewer than two, or where half of the draws have no
+    figure.
+    """
+    ordered = np.sort(drawn, axis=0)
+    known = (~np.isnan(drawn)).sum(axis=0)
+    usable = (clusters >= 2) & (known >= max(2, drawn.shape[0] / 2))
+    counts = np.unique(np.maximum(clusters, 2))
+    tails = {int(n): NORMAL.cdf(-student(LEVEL, int(n) - 1) * math.sqrt(n / (n - 1))) for n in counts}
+    tail = np.array([tails[int(n)] for n in np.maximum(clusters, 2)])
+    last = np.maximum(known - 1, 0)
+    low, high = (np.where(usable, _at(ordered, level * last), np.nan) for level in (tail, 1 - tail))
+    return low, high
+
+
+def _at(ordered: Floats, place: Floats) -> Floats:
+    """Values between neighbours of sorted columns (draws, F) at fractional places (F,)."""
+    below = np.floor(place).astype(np.int64)
+    above = np.minimum(below + 1, ordered.shape[0] - 1)
+    columns = np.arange(ordered.shape[1], dtype=np.int64)
+    low, high = ordered[below, columns], ordered[above, columns]
+    return np.where(place > below, low + (high - low) * (place - below), low)
+
+
+def certain(share: float, clusters: int) -> Interval:
+    """The interval of a share of exactly 0 or 1, about which drawing again says nothing: Wilson's, each cluster counted once."""
+    return wilson(round(share * clusters), clusters) if clusters >= 2 else UNKNOWN
+
+
+def clustered(values: Floats, clusters: Ints) -> tuple[float, Interval]:
+    """Mean and interval by formula: values (n,) without NaN, clusters (n,).
+
+    Var = C / (C - 1) sum over clusters of (sum of deviations)^2 / n^2 (Liang and Zeger 1986), Student's t with C - 1
+    degrees. The mean is NaN without values, the interval with fewer than two clusters; shares of 0 or 1 as in `certain`.
+    """
+    if values.size == 0:
+        return float("nan"), UNKNOWN
+    mean = float(values.mean())
+    names, place = np.unique(clusters, return_inverse=True)
+    if names.size < 2:
+        return mean, UNKNOWN
+    if mean in (0.0, 1.0) and bool((values == mean).all()):
+        return mean, certain(mean, int(names.size))
+    error = math.sqrt(cluster_variance(np.bincount(place, values - mean) / values.size))
+    half = student(LEVEL, int(names.size) - 1) * error
+    return mean, Interval(mean - half, mean + half)
+
+
+def cluster_variance(parts: Floats) -> float:
+    """The variance of a sum from what each of its C >= 2 clusters adds (parts around 0): C / (C - 1) sum of squares."""
+    return float(parts.size / (parts.size - 1) * (parts**2).sum())

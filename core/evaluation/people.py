@@ -1,0 +1,138 @@
+"""Judge against people on the same responses: agreement, kappa, signed bias, by check (SPEC 5; the paper reports 96 % of 300).
+
+A judge and a person have one shape, an answer to a check, so people are columns of a `Verdicts` table like any judge.
+Knows answers; not who gave them. Only responses on which both say yes or no are compared; the rest is counted.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.bootstrap import Interval, holm
+from core.check_report import wilson
+from core.evaluation.intervals import UNKNOWN, certain, expanded, resample
+from core.evaluation.table import CANNOT, YES, Ints, Verdicts, settle
+from core.evaluation.verdicts import CHECKS, COLUMNS, Check
+
+Floats = NDArray[np.float64]
+SEED = 7
+
+
+class Pairs(NamedTuple):
+    """What judge and people say about one check of the same responses, as codes of `table` (NO to ABSENT): (n,) each."""
+
+    judge: Ints
+    people: Ints
+    scenario: Ints
+
+
+class Against(NamedTuple):
+    """Judge against people over some answers; NaN where undefined.
+
+    `both`: responses on which both say yes or no, in `scenarios`. Of them `yes_yes`, `yes_no` (judge yes, people no), `no_yes`,
+    `no_no`. `agree` is the share of equal answers, `wilson` its interval if responses were independent, `agree_drawn` over
+    scenarios. `kappa` is Cohen's. `bias` is the judge's share of yes less the people's: positive, the judge says yes too often.
+    `p` tests the bias by McNemar's exact test, `p_holm` corrected over the checks. `judge_cannot` and `people_cannot`: the
+    other one says yes or no, and this one cannot determine; `neither` counts what is left.
+    """
+
+    both: int
+    scenarios: int
+    yes_yes: int
+    yes_no: int
+    no_yes: int
+    no_no: int
+    agree: float
+    wilson: Interval
+    agree_drawn: Interval
+    kappa: float
+    kappa_drawn: Interval
+    bias: float
+    bias_drawn: Interval
+    p: float
+    p_holm: float
+    judge_cannot: int
+    people_cannot: int
+    neither: int
+
+
+def pairs_of(table: Verdicts, judges: Sequence[int], people: Sequence[int], check: Check) -> Pairs:
+    """The responses about which somebody of `people` (places in `table.judges`) said something, by majority of each side."""
+    column = COLUMNS.index(check)
+    judge, human = (settle(table, side)[:, column] for side in (judges, people))
+    asked = np.unique(table.item[np.isin(table.judge, list(people)) & (table.check == column)])
+    return Pairs(judge[asked], human[asked], table.scenario[asked])
+
+
+def against_people(
+    table: Verdicts, judges: Sequence[int], people: Sequence[int], draws: int = 2000
+) -> dict[Check | None, Against]:
+    """Every check that people answered, and None for all of them together. `p_holm` is over the checks."""
+    return by_check([(check, pairs_of(table, judges, people, check)) for check in CHECKS], draws)
+
+
+def by_check(found: Sequence[tuple[Check, Pairs]], draws: int = 2000) -> dict[Check | None, Against]:
+    """The figures of every check with answers, and None for all of them together."""
+    found = [(check, pairs) for check, pairs in found if pairs.judge.size]
+    by: dict[Check | None, Against] = {}
+    if found:
+        every = Pairs(*(np.concatenate([pairs[side] for _, pairs in found]) for side in range(3)))
+        by[None] = against(every, draws)
+    made = [against(pairs, draws) for _, pairs in found]
+    corrected = holm([one.p for one in made])
+    for (check, _), one, p in zip(found, made, corrected, strict=True):
+        by[check] = one._replace(p_holm=p)
+    return by
+
+
+def against(pairs: Pairs, draws: int = 2000) -> Against:
+    """The figures over these answers, the same at every call."""
+    judged, said = pairs.judge <= YES, pairs.people <= YES
+    both = judged & said
+    one, two = (side[both] == YES for side in (pairs.judge, pairs.people))
+    kinds = np.stack([one & two, one & ~two, ~one & two, ~one & ~two], axis=1).astype(np.float64)
+    names, place = np.unique(pairs.scenario[both], return_inverse=True)
+    sums = np.stack([np.bincount(place, kind, names.size) for kind in kinds.T], axis=1)
+    total = kinds.sum(axis=0)
+    agree, kappa, bias = (float(value) for value in figures(total[None, :])[:, 0])
+    drawn = [UNKNOWN] * 3
+    if names.size > 1:
+        weights = resample(names.size, draws, np.random.default_rng(SEED))
+        low, high = expanded(figures(weights @ sums).T, np.full(3, names.size))
+        drawn = [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    if agree in (0.0, 1.0):
+        drawn[0] = certain(agree, int(names.size))
+    yes_yes, yes_no, no_yes, no_no = (int(count) for count in total)
+    judge_cannot = int(((pairs.judge == CANNOT) & said).sum())
+    people_cannot = int(((pairs.people == CANNOT) & judged).sum())
+    n = int(both.sum())
+    return Against(
+        n, int(names.size), yes_yes, yes_no, no_yes, no_no,
+        agree, wilson(yes_yes + no_no, n), drawn[0], kappa, drawn[1], bias, drawn[2],
+        mcnemar(yes_no, no_yes), float("nan"),
+        judge_cannot, people_cannot, int(both.size) - n - judge_cannot - people_cannot,
+    )  # fmt: skip
+
+
+def figures(counts: Floats) -> Floats:
+    """Agreement, kappa and bias (3, n) of counts (n, 4): both yes, judge only, people only, both no.
+
+    kappa = (p_o - p_e) / (1 - p_e) (Cohen 1960); NaN where both give one and the same answer throughout.
+    """
+    yes_yes, judge, people, no_no = counts.T
+    total = counts.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        agree = (yes_yes + no_no) / total
+        chance = ((yes_yes + judge) * (yes_yes + people) + (no_no + people) * (no_no + judge)) / total**2
+        kappa = np.where(chance < 1 - 1e-12, (agree - chance) / (1 - chance), np.nan)
+        return np.array([agree, kappa, (judge - people) / total])
+
+
+def mcnemar(first: int, second: int) -> float:
+    """McNemar's exact two-sided p of two discordant counts (McNemar 1947, binomial); 1 without any."""
+    total, fewer = first + second, min(first, second)
+    tail = sum(math.comb(total, at) for at in range(fewer + 1))
+    return min(1.0, 2 * tail / 2**total)
