@@ -28,6 +28,7 @@ from app.locks import Lock
 from app.processes import boot, myself
 from app.reporting import DatabaseReporter
 from app.settings import read_settings
+from core.evaluation.spec import EvaluateSpec
 from core.jobs import Reporter, plain, told_text
 from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
 from core.specs import BuildSpec, CriticSpec, DoctorSpec, ExportSpec, Spec, read_spec
@@ -66,6 +67,10 @@ def act(context: Context, spec: Spec, folder: Path, reporter: Reporter) -> Mappi
             from app.actions.train_supervised import train_supervised
 
             return train_supervised(context, spec, folder, reporter)
+        case EvaluateSpec():
+            from app.actions.evaluate import evaluate
+
+            return evaluate(context, spec, folder, reporter)
         case _:
             assert_never(spec)
 

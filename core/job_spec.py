@@ -1,6 +1,6 @@
 """The base of every job's spec, and the names its fields share. Knows the shape of an order and its lane; no kind of job."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,3 +21,15 @@ class JobSpec(BaseModel):
     LANE: ClassVar[Lane] = "light"
     RESTARTS: ClassVar[int] = 3
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def names_before(self) -> bool:
+        """Whether the model of the job before is meant somewhere."""
+        return getattr(self, "base", "") == AFTER
+
+    def behind(self, job_id: int) -> Self:
+        """The same with that job's model in the place of `after`."""
+        return self.model_copy(update={"base": f"job:{job_id}"})
+
+    def models(self) -> frozenset[str]:
+        """Every model that is chosen, as it is named."""
+        return frozenset(str(found) for name in ("base", "critic") if (found := getattr(self, name, "")))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from core.evaluation.spec import EvaluateSpec
 from core.job_spec import JobSpec, Lane, Tracker
 from core.policy_specs import POLICY_PRESETS, PolicySpec, SFTSpec, TPOSpec
 
@@ -126,7 +127,8 @@ def critic_preset(preset: str, **own: Any) -> CriticSpec:
 
 
 Spec = Annotated[
-    DoctorSpec | ExportSpec | BuildSpec | CriticSpec | PolicySpec | SFTSpec | TPOSpec, Field(discriminator="kind")
+    DoctorSpec | ExportSpec | BuildSpec | CriticSpec | PolicySpec | SFTSpec | TPOSpec | EvaluateSpec,
+    Field(discriminator="kind"),
 ]
 """Every kind of job."""
 
@@ -138,6 +140,7 @@ KINDS: dict[str, type[JobSpec]] = {
     "sft": SFTSpec,
     "tpo": TPOSpec,
     "policy": PolicySpec,
+    "evaluate": EvaluateSpec,
 }
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 

@@ -246,6 +246,13 @@ def of_records(database: Database, set_id: int) -> list[Scenario | None]:
         ]
 
 
+def ids_of(database: Database, set_id: int) -> dict[tuple[str, str], int]:
+    """The id of the first scenario of a set with each preference and query."""
+    query = "SELECT preference, query, min(id) FROM scenario WHERE set_id = :id GROUP BY 1, 2"
+    with database.read() as connection:
+        return {(row[0], row[1]): row[2] for row in connection.execute(text(query), {"id": set_id})}
+
+
 def trees(database: Database, set_id: int) -> Iterator[Kept]:
     """The trees of a set with their ids, streamed in the order of their records."""
     return (found for found in _records(database, set_id, 0, -1) if isinstance(found, Kept))

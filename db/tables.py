@@ -1,6 +1,6 @@
 """All tables, private to `db`. One row per node; texts of nodes and scenarios are also in full-text tables (see 0001).
 
-Jobs, calls and registered models stand in `db.job_tables`.
+Jobs, calls and registered models stand in `db.job_tables`, evaluations in `db.evaluation_tables`.
 """
 
 from typing import Any, ClassVar
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from db import evaluation_tables as evaluation_tables  # its tables are part of the schema
 from db import job_tables as job_tables  # its tables are part of the schema
 
 

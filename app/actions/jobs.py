@@ -18,12 +18,12 @@ from db.jobs import Job, NewJob
 def enqueue(context: Context, spec: Spec, after: int | None = None, retry_of: int | None = None) -> int:
     """Put a job into the queue; returns its id. Raises Refused when the job it shall wait for is not there or has failed.
 
-    A spec whose base is `after` starts from the model of the job that it waits for.
+    `after` in a spec is the model of the job that it waits for.
     """
-    if getattr(spec, "base", "") == AFTER:
+    if spec.names_before():
         if after is None:
-            raise Refused(f"The base {AFTER!r} is the model of the job before: say after which job this one comes.")
-        spec = spec.model_copy(update={"base": f"job:{after}"})
+            raise Refused(f"{AFTER!r} is the model of the job before: say after which job this one comes.")
+        spec = spec.behind(after)
     new = NewJob(spec.kind, spec.model_dump(mode="json"), lane(spec), after, retry_of)
     try:
         return jobs.enqueue(context.database, new, context.now())

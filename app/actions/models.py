@@ -22,6 +22,7 @@ from app.errors import Refused
 from core.jobs import plain
 from core.registered import KINDS, NAME, NOTE, ModelKind, Registered, read_choice, text_problem
 from core.report_file import LARGEST, HeldOut, read_report
+from core.specs import read_spec
 from db import jobs, models
 from db.models import Entry, Model
 
@@ -270,8 +271,16 @@ def _check_unused(context: Context, model: Model) -> None:
     waiting = [*jobs.living(context.database), *jobs.page(context.database, status="queued", limit=1000)]
     for job in waiting:
         used = {f"model:{model.id}", model.job_folder.replace("jobs/", "job:")}
-        if used & {job.spec.get("base"), job.spec.get("critic")}:
+        if used & _chosen(job.spec):
             raise Refused(f"Job {job.id} ({job.status}) uses model {model.id}. Cancel it or wait for it.")
+
+
+def _chosen(spec: Mapping[str, Any]) -> frozenset[str]:
+    """The models that a job's spec names; none where this version cannot read it."""
+    try:
+        return read_spec(spec).models()
+    except ValueError:
+        return frozenset()
 
 
 def _deleted(folder: Path) -> str:

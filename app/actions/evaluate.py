@@ -1,0 +1,241 @@
+"""Evaluate as a background job: every row answers every case, every judge says what it thinks of it, each answer stored whole.
+
+An evaluation that was killed goes on where it was: it is laid out once under its job's folder, answers that are whole stay, and
+what was asked before comes from the cache of replies. What failed or could not be read is asked again whenever the job goes on.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app.actions.evaluation_plan import Plan, engine_for, laid_out
+from app.context import Context
+from app.engines.accounting import Tally
+from app.engines.cache import CachedModel
+from app.engines.endpoint import Engine, Role
+from app.engines.roles import open_engine, source
+from core.best_of import best_of
+from core.evaluation import choices, methods, verdicts
+from core.evaluation.choices import Choice
+from core.evaluation.filler import FILLER
+from core.evaluation.methods import Exchange, Method, MethodName, Sampling, read_response, take_filler
+from core.evaluation.spec import EvaluateSpec
+from core.evaluation.verdicts import Judging, Material, Opinion, opinion
+from core.jobs import Reporter
+from core.parsing import Malformed
+from core.ports import Ask, ChatModel, Failure, Reply
+from core.prompts.verdicts import Check
+from core.scoring import Case as Response
+from core.scoring import Scoring, score_all
+from core.steps import marked_steps
+from db import evaluations
+from db.evaluations import Answer, Case, Line, Verdict
+
+_OTHER_SEEDS = 1_000
+"""What a second try adds to the seed, so that it is another question for the cache."""
+
+
+class _Models(NamedTuple):
+    """What one row is worked on with. `critic` is None where no method needs one."""
+
+    answers: ChatModel
+    judges: Sequence[ChatModel]
+    critic: ChatModel | None
+
+
+@dataclass(slots=True)
+class _Work:
+    """A running evaluation. Mutable on purpose: answers are made side by side."""
+
+    context: Context
+    spec: EvaluateSpec
+    plan: Plan
+    reporter: Reporter
+    tally: Tally = field(default_factory=Tally)
+    done: int = 0
+    planned: int = 0
+
+    def __post_init__(self) -> None:
+        self.calls = asyncio.Semaphore(self.spec.side_by_side)
+
+    calls: asyncio.Semaphore = field(init=False)
+
+    async def ask(self, model: ChatModel, ask: Ask) -> Reply | Failure:
+        """One call, once there is a place for it."""
+        async with self.calls:
+            return await model.ask(ask)
+
+    def tell(self) -> None:
+        """Progress."""
+        self.reporter.progress(self.done, self.planned, f"{self.done:,} of {self.planned:,} answers are judged.")
+
+
+def evaluate(context: Context, spec: EvaluateSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """Run an evaluation to its end, or until it is told to stop. Returns its id and counts. Raises Refused."""
+    return asyncio.run(_evaluate(context, spec, folder, reporter))
+
+
+async def _evaluate(context: Context, spec: EvaluateSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    plan = laid_out(context, spec, folder.name, reporter)
+    work = _Work(context, spec, plan, reporter)
+    task = asyncio.create_task(_all(work))
+    while not task.done():
+        await asyncio.wait({task}, timeout=0.5)
+        if reporter.cancelled():
+            task.cancel()
+    if not task.cancelled():
+        task.result()
+        evaluations.finish(context.database, plan.id, context.now())
+    counts = work.tally.read()
+    return {
+        "evaluation": plan.id,
+        "answers": work.done,
+        "planned": work.planned,
+        "calls": counts.calls,
+        "from_cache": counts.cached,
+        "retries": counts.retries,
+        "failures": dict(counts.failures),
+        "tokens": counts.prompt_tokens + counts.completion_tokens,
+    }
+
+
+async def _all(work: _Work) -> None:
+    """Judges and critic stay open; what answers is opened one after the other, so that at most one of them needs its memory."""
+    whole = evaluations.settled(work.context.database, work.plan.id)
+    pairs = [(line, case) for line in work.plan.lines for case in work.plan.cases if evaluations.fits(line, case)]
+    work.planned = len(pairs)
+    left = [(line, case) for line, case in pairs if (line.id, case.id) not in whole]
+    work.done = len(pairs) - len(left)
+    work.tell()
+    async with AsyncExitStack() as stack:
+        opened: dict[Engine, ChatModel] = {}
+
+        async def open_one(role: Role, chosen: str, where: AsyncExitStack, kept: bool) -> ChatModel:
+            engine = engine_for(work.context, role, chosen)
+            if engine in opened:
+                return opened[engine]
+            model = await where.enter_async_context(open_engine(work.context, role, engine, work.tally))
+            cached = CachedModel(model, source(engine), work.context.database, work.context.now, work.tally)
+            if kept:
+                opened[engine] = cached
+            return cached
+
+        judges = [await open_one("judge", judge, stack, True) for judge in work.spec.judges] if left else []
+        valued = any(line.method == "best_of_n" for line, _ in left)
+        critic = await open_one("critic", work.spec.critic, stack, True) if valued else None
+        for model, own in groupby(left, lambda pair: pair[0].model):
+            async with AsyncExitStack() as inner:
+                answers = await open_one("policy", model, inner, False)
+                await _side_by_side(work, _Models(answers, judges, critic), list(own))
+
+
+async def _side_by_side(work: _Work, models: _Models, pairs: Sequence[tuple[Line, Case]]) -> None:
+    places = asyncio.Semaphore(work.spec.side_by_side)
+
+    async def one(line: Line, case: Case) -> None:
+        try:
+            answer = await _answer(work, models, line, case)
+            await asyncio.to_thread(evaluations.put, work.context.database, line.id, case.id, answer)
+        finally:
+            places.release()
+        work.done += 1
+        work.tell()
+
+    async with asyncio.TaskGroup() as group:
+        for line, case in pairs:
+            await places.acquire()
+            group.create_task(one(line, case))
+
+
+async def _answer(work: _Work, models: _Models, line: Line, case: Case) -> Answer:
+    """Ask, find what is to be judged, and have it judged."""
+    if line.task == "choice":
+        return await _choose(work, models.answers, case)
+    outcome = await _respond(work, models, line, case)
+    if isinstance(outcome, Failure):
+        return Answer("", None, outcome.reason)
+    found = read_response(_method(work, line).name, outcome.text, work.spec.judged)
+    why = ""
+    if isinstance(found, Malformed):
+        why = f"{found.reason} The whole response is judged."
+        found = read_response("zero_shot", outcome.text, "response")
+    if isinstance(found, Malformed):
+        return Answer(outcome.text, None, found.reason)
+    said = await _judge(work, models.judges, Material(case.preference, case.query, found))
+    return Answer(outcome.text, found, why, tuple(said))
+
+
+def _method(work: _Work, line: Line) -> Method:
+    known: dict[str, MethodName] = {row.method: row.method for row in work.spec.rows}
+    name = known[line.method]
+    shots = work.plan.shots if name == "few_shot" else ()
+    return Method(name, shots, work.spec.samples if name == "best_of_n" else 1, work.spec.by)
+
+
+async def _respond(work: _Work, models: _Models, line: Line, case: Case) -> Reply | Failure:
+    """The reply of a row to a case; of several the one that the critic holds highest, the first where it values none."""
+    spec, method = work.spec, _method(work, line)
+    asked = methods.Case(case.preference, case.query, tuple(Exchange(*turn) for turn in case.shown))
+    sampling = Sampling(spec.max_new, spec.temperature, spec.top_p, spec.seed)
+    asks = methods.asks(method, asked, sampling, take_filler(FILLER, line.turns))
+    outcomes = await asyncio.gather(*(work.ask(models.answers, ask) for ask in asks))
+    replies = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
+    if len(outcomes) == 1 or not replies or models.critic is None:
+        return (replies or outcomes)[0]
+    responses = [
+        Response(case.preference, case.query, tuple(step.text for step in marked_steps(reply.text)))
+        for reply in replies
+    ]
+    best = best_of(
+        await score_all(models.critic, responses, Scoring(seed=spec.seed, side_by_side=spec.side_by_side)), spec.by
+    )
+    return replies[best.place if best else 0]
+
+
+async def _choose(work: _Work, model: ChatModel, case: Case) -> Answer:
+    """Multiple choice: the letter is the verdict, and nobody judges it."""
+    told: Mapping[str, Any] = case.choice or {}
+    choice = Choice(case.preference, str(told["query"]), tuple(told["options"]), int(told["right"]))
+    reply = await work.ask(model, Ask(choices.messages(choice), work.spec.max_new, seed=work.spec.seed))
+    found = choices.chosen(choice, reply)
+    if isinstance(reply, Failure):
+        return Answer("", None, reply.reason)
+    return Answer(reply.text, reply.text, "", (Verdict("choice", 0, 0, found.outcome, "", found.why, ""),))
+
+
+async def _judge(work: _Work, judges: Sequence[ChatModel], about: Material) -> list[Verdict]:
+    spec = work.spec
+    how = Judging(
+        spec.judge_tokens, spec.judge_temperature if spec.repeats > 1 else 0.0, spec.seed, spec.repeats, spec.order
+    )
+    planned: list[tuple[Check, int, int, Ask]] = [
+        (check, place, repeat, ask)
+        for check in spec.checks
+        for place in range(len(judges))
+        for repeat, ask in enumerate(verdicts.asks(check, about, how))
+    ]
+    found = await asyncio.gather(*(_opinion(work, judges[place], ask) for _, place, _, ask in planned))
+    return [
+        Verdict(check, place, repeat, said.outcome, said.explanation, said.why, said.reply)
+        for (check, place, repeat, _), said in zip(planned, found, strict=True)
+    ]
+
+
+async def _opinion(work: _Work, judge: ChatModel, ask: Ask) -> Opinion:
+    """What a judge says; asked again, warmer and with another seed, where its reply holds no verdict."""
+    found = opinion(await work.ask(judge, ask))
+    for attempt in range(1, work.spec.retries + 1):
+        if found.outcome != "unparsed":
+            break
+        again = replace(
+            ask,
+            temperature=work.spec.judge_temperature,
+            seed=(ask.seed or 0) + attempt * _OTHER_SEEDS,
+            repeat=ask.repeat + attempt * _OTHER_SEEDS,
+        )
+        found = opinion(await work.ask(judge, again))
+    return found

@@ -1,0 +1,273 @@
+"""Evaluations: what is answered and judged, laid out once; answers with their verdicts, each stored whole; a report's columns.
+
+Knows rows only: calls no model and computes no figure.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+from core.evaluation.table import Row, Verdicts
+from core.evaluation.verdicts import COLUMNS, OUTCOMES, Column, Outcome
+from db.engine import Database
+
+Task = Literal["answer", "choice"]
+_CHECK = {name: place for place, name in enumerate(COLUMNS)}
+_OUTCOME = {name: place for place, name in enumerate(OUTCOMES)}
+_LOST = (_OUTCOME["unparsed"], _OUTCOME["failed"])
+
+
+class Evaluation(NamedTuple):
+    """A stored evaluation. `data`: id, name and version of the set, and how many scenarios; `judges`: name and digest of each;
+    `prompts`: the digest of every prompt by name. `finished_at` is None while answers or verdicts are missing."""
+
+    id: int
+    name: str
+    job_folder: str
+    spec: dict[str, Any]
+    data: dict[str, Any]
+    judges: list[dict[str, str]]
+    prompts: dict[str, str]
+    created_at: str
+    finished_at: str | None
+
+
+class New(NamedTuple):
+    """An evaluation to lay out; `job_folder` names it."""
+
+    name: str
+    job_folder: str
+    spec: Mapping[str, Any]
+    data: Mapping[str, Any]
+    judges: Sequence[Mapping[str, str]]
+    prompts: Mapping[str, str]
+
+
+class Line(NamedTuple):
+    """A row of the report: what answers and how it is asked. `digest` names a checkpoint, '' for a server."""
+
+    id: int
+    task: Task
+    name: str
+    model: str
+    digest: str
+    method: str
+    turns: int
+
+
+class Case(NamedTuple):
+    """What is answered. `cluster` is the scenario that repeats share; `shown` the exchanges (user, assistant) before; `choice`
+    the `options` as shown and the place of the `right` one, None without."""
+
+    id: int
+    scenario_id: int | None
+    cluster: str
+    topic: str
+    preference: str
+    query: str
+    shown: list[list[str]]
+    choice: dict[str, Any] | None
+
+
+class Verdict(NamedTuple):
+    """What judge number `judge` said in a repeat about one check."""
+
+    check: Column
+    judge: int
+    repeat: int
+    outcome: Outcome
+    explanation: str
+    why: str
+    reply: str
+
+
+class Answer(NamedTuple):
+    """A reply; `judged` is what of it is judged, None where there is nothing to judge, and then `why`."""
+
+    reply: str
+    judged: str | None
+    why: str
+    verdicts: tuple[Verdict, ...] = ()
+
+
+_COLUMNS = ", ".join(Evaluation._fields)
+_JSON = ("spec", "data", "judges", "prompts")
+
+
+def begin(database: Database, new: New, lines: Sequence[Line], cases: Sequence[Case], now: str) -> int:
+    """Lay out an evaluation in one transaction; the ids of lines and cases are given here. Returns its id."""
+    values = new._asdict() | {name: json.dumps(getattr(new, name), ensure_ascii=False) for name in _JSON}
+    with database.write() as connection:
+        query = f"INSERT INTO evaluation ({', '.join(values)}, created_at) VALUES (:{', :'.join(values)}, :now)"
+        made = connection.execute(text(query), values | {"now": now})
+        evaluation_id: int = made.lastrowid  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+        for place, line in enumerate(lines):
+            _insert(connection, "evaluation_row", evaluation_id, place, line._asdict())
+        for place, case in enumerate(cases):
+            own = case._asdict() | {
+                "shown": json.dumps(case.shown, ensure_ascii=False),
+                "choice": None if case.choice is None else json.dumps(case.choice, ensure_ascii=False),
+            }
+            _insert(connection, "evaluation_case", evaluation_id, place, own)
+    return evaluation_id
+
+
+def _insert(connection: Connection, table: str, evaluation_id: int, place: int, own: dict[str, Any]) -> None:
+    values = {name: value for name, value in own.items() if name != "id"}
+    values |= {"evaluation_id": evaluation_id, "position": place}
+    connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES (:{', :'.join(values)})"), values)
+
+
+def get(database: Database, evaluation_id: int) -> Evaluation | None:
+    """An evaluation, or None."""
+    return _one(database, "id = :value", evaluation_id)
+
+
+def of_folder(database: Database, job_folder: str) -> Evaluation | None:
+    """The evaluation that a job has laid out, or None."""
+    return _one(database, "job_folder = :value", job_folder)
+
+
+def _one(database: Database, condition: str, value: Any) -> Evaluation | None:
+    with database.read() as connection:
+        row = connection.execute(text(f"SELECT {_COLUMNS} FROM evaluation WHERE {condition}"), {"value": value}).first()
+    return None if row is None else _evaluation(row)
+
+
+def listing(database: Database, limit: int = 200) -> list[Evaluation]:
+    """The newest evaluations, newest first."""
+    with database.read() as connection:
+        query = f"SELECT {_COLUMNS} FROM evaluation ORDER BY id DESC LIMIT :limit"
+        return [_evaluation(row) for row in connection.execute(text(query), {"limit": limit})]
+
+
+def _evaluation(row: Sequence[Any]) -> Evaluation:
+    found = Evaluation(*row)
+    return found._replace(**{name: json.loads(getattr(found, name)) for name in _JSON})
+
+
+def lines(database: Database, evaluation_id: int) -> list[Line]:
+    """The rows of an evaluation, in order."""
+    query = f"SELECT {', '.join(Line._fields)} FROM evaluation_row WHERE evaluation_id = :id ORDER BY position"
+    with database.read() as connection:
+        return [Line(*row) for row in connection.execute(text(query), {"id": evaluation_id})]
+
+
+def cases(database: Database, evaluation_id: int) -> list[Case]:
+    """The cases of an evaluation, in order."""
+    query = f"SELECT {', '.join(Case._fields)} FROM evaluation_case WHERE evaluation_id = :id ORDER BY position"
+    with database.read() as connection:
+        return [_case(row) for row in connection.execute(text(query), {"id": evaluation_id})]
+
+
+def _case(row: Sequence[Any]) -> Case:
+    found = Case(*row)
+    return found._replace(
+        shown=json.loads(str(found.shown)), choice=None if found.choice is None else json.loads(str(found.choice))
+    )
+
+
+def settled(database: Database, evaluation_id: int) -> set[tuple[int, int]]:
+    """Line and case of every answer that is whole: nothing failed and every judge's reply was read."""
+    query = f"""
+    SELECT a.row_id, a.case_id FROM evaluation_answer a JOIN evaluation_row r ON r.id = a.row_id
+    WHERE r.evaluation_id = :id AND a.judged IS NOT NULL AND NOT EXISTS
+      (SELECT 1 FROM evaluation_verdict v WHERE v.answer_id = a.id AND v.outcome IN {_LOST})
+    """
+    with database.read() as connection:
+        return {(row[0], row[1]) for row in connection.execute(text(query), {"id": evaluation_id})}
+
+
+def put(database: Database, line_id: int, case_id: int, answer: Answer) -> None:
+    """Store an answer with all its verdicts, in place of one that was there, in one transaction."""
+    given = {"row_id": line_id, "case_id": case_id, "reply": answer.reply, "judged": answer.judged, "why": answer.why}
+    with database.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO evaluation_answer (row_id, case_id, reply, judged, why) VALUES (:row_id, :case_id, :reply, :judged, "
+                ":why) ON CONFLICT (row_id, case_id) DO UPDATE SET reply = :reply, judged = :judged, why = :why"
+            ),
+            given,
+        )
+        answer_id = connection.execute(
+            text("SELECT id FROM evaluation_answer WHERE row_id = :row_id AND case_id = :case_id"), given
+        ).scalar_one()
+        connection.execute(text("DELETE FROM evaluation_verdict WHERE answer_id = :id"), {"id": answer_id})
+        for one in answer.verdicts:
+            row = (answer_id, _CHECK[one.check], one.judge, one.repeat, _OUTCOME[one.outcome], *one[4:])
+            connection.exec_driver_sql(
+                'INSERT INTO evaluation_verdict (answer_id, "check", judge, repeat, outcome, explanation, why, reply) '
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+
+def finish(database: Database, evaluation_id: int, now: str) -> None:
+    """Every planned answer was asked for and judged."""
+    with database.write() as connection:
+        connection.execute(
+            text("UPDATE evaluation SET finished_at = :now WHERE id = :id"), {"now": now, "id": evaluation_id}
+        )
+
+
+def remove(database: Database, evaluation_id: int) -> bool:
+    """Delete an evaluation with everything in it; False where there is none."""
+    with database.write() as connection:
+        return bool(connection.execute(text("DELETE FROM evaluation WHERE id = :id"), {"id": evaluation_id}).rowcount)
+
+
+def columns(database: Database, evaluation_id: int) -> Verdicts:
+    """All planned responses and outcomes of an evaluation as columns; responses line by line, in the order of the cases."""
+    found = get(database, evaluation_id)
+    if found is None:
+        raise LookupError(f"there is no evaluation {evaluation_id}")
+    rows, every = lines(database, evaluation_id), cases(database, evaluation_id)
+    planned = [(row, case) for row, line in enumerate(rows) for case, one in enumerate(every) if fits(line, one)]
+    place = {(rows[row].id, every[case].id): at for at, (row, case) in enumerate(planned)}
+    answers = """
+    SELECT a.id, a.row_id, a.case_id, length(a.judged) FROM evaluation_answer a JOIN evaluation_row r ON r.id = a.row_id
+    WHERE r.evaluation_id = :id
+    """
+    outcomes = """
+    SELECT v.answer_id, v."check", v.judge, v.repeat, v.outcome FROM evaluation_row r
+    JOIN evaluation_answer a ON a.row_id = r.id
+    JOIN evaluation_verdict v INDEXED BY ix_evaluation_verdict_outcome ON v.answer_id = a.id WHERE r.evaluation_id = :id
+    """
+    with database.read() as connection:
+        kept = connection.execute(text(answers), {"id": evaluation_id}).all()
+        said = connection.execute(text(outcomes), {"id": evaluation_id}).all()
+    length = np.full(len(planned), -1.0)
+    at_answer = {row[0]: place[row[1], row[2]] for row in kept if (row[1], row[2]) in place}
+    for row in kept:
+        if row[0] in at_answer and row[3] is not None:
+            length[at_answer[row[0]]] = row[3]
+    clusters, topics = (tuple(sorted({getattr(one, name) for one in every})) for name in ("cluster", "topic"))
+    at_cluster = {name: at for at, name in enumerate(clusters)}
+    at_topic = {name: at for at, name in enumerate(topics)}
+    told = np.array([tuple(row) for row in said], dtype=np.int64).reshape(-1, 5)
+    item = np.array([at_answer.get(answer, -1) for answer in told[:, 0].tolist()], dtype=np.int64)
+    told, item = told[item >= 0], item[item >= 0]
+    return Verdicts(
+        rows=tuple(Row(line.name, str(found.data["name"]), line.model, line.method, line.turns) for line in rows),
+        scenarios=clusters,
+        topics=topics,
+        judges=tuple(str(judge["name"]) for judge in found.judges) or ("",),
+        row=np.array([row for row, _ in planned], dtype=np.int64),
+        scenario=np.array([at_cluster[every[case].cluster] for _, case in planned], dtype=np.int64),
+        topic=np.array([at_topic[every[case].topic] for _, case in planned], dtype=np.int64),
+        generated=length >= 0,
+        length=np.maximum(length, 0.0),
+        item=item,
+        check=told[:, 1],
+        judge=told[:, 2],
+        repeat=told[:, 3],
+        outcome=told[:, 4],
+    )
+
+
+def fits(line: Line, case: Case) -> bool:
+    """Whether a line answers a case: multiple choice needs options."""
+    return line.task == "answer" or case.choice is not None
