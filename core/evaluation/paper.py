@@ -6,7 +6,7 @@ are printed.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from core.evaluation.metrics import Metric
 
@@ -74,6 +74,14 @@ PRESETS: Mapping[str, tuple[str, str]] = {
     "cdpa": ("CDRA", "CDRA"),
 }
 """The printed row beside which a method or a preset of a training stands, in Table 1 and in Table 3; '' where there is none."""
+
+
+def beside(presets: Mapping[int, str], which: Literal["table_1", "table_3"]) -> dict[int, str]:
+    """The printed row that each of our rows stands with: from the method or preset (a key of PRESETS) at its place. Rows without
+    one are left out."""
+    at = 0 if which == "table_1" else 1
+    named = {place: PRESETS.get(preset, ("", ""))[at] for place, preset in presets.items()}
+    return {place: name for place, name in named.items() if name}
 
 
 def doubt(values: tuple[float, ...]) -> str:

@@ -3,6 +3,7 @@
 Knows verdicts as columns. Slices are looked at, not tested: with twenty topics some differ by chance.
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -31,9 +32,11 @@ class Slice(NamedTuple):
     parsed: int
 
 
-def by_topic(table: Verdicts, metrics: tuple[Metric, ...] = ("acc_pf", "acc_da", "acc_mis")) -> list[Slice]:
-    """Every row on every topic that it has, in the order of rows and topics."""
-    found = scores(table, settle(table))
+def by_topic(
+    table: Verdicts, metrics: Sequence[Metric] = ("acc_pf", "acc_da", "acc_mis"), judges: Sequence[int] | None = None
+) -> list[Slice]:
+    """Every row on every topic that it has, in the order of rows and topics, by the majority of `judges` (all by default)."""
+    found = scores(table, settle(table, judges))
     topics = max(1, len(table.topics))
     group = table.row * topics + table.topic
     how_far = counted(table, found.state, group, len(table.rows) * topics)
@@ -67,11 +70,13 @@ class Compared(NamedTuple):
     items: tuple[tuple[int, ...], tuple[int, ...]]
 
 
-def compared(table: Verdicts, first: int, second: int, metric: Metric) -> list[Compared]:
-    """Every scenario that both rows (places) were to answer, in the order of their names."""
-    value = scores(table, settle(table)).value[:, METRICS.index(metric)]
+def compared(
+    table: Verdicts, pair: tuple[int, int], metric: Metric, judges: Sequence[int] | None = None
+) -> list[Compared]:
+    """Every scenario that both rows of the pair (places) were to answer, in the order of their names."""
+    value = scores(table, settle(table, judges)).value[:, METRICS.index(metric)]
     sides: list[dict[int, list[int]]] = []
-    for row in (first, second):
+    for row in pair:
         by: dict[int, list[int]] = {}
         for item in np.flatnonzero(table.row == row).tolist():
             by.setdefault(int(table.scenario[item]), []).append(item)

@@ -18,7 +18,7 @@ _STYLE = (
     "caption{text-align:left;font-weight:600;padding:.4rem 0}"
     "th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #e3ddd0}"
     "th:first-child,td:first-child{text-align:left}.paper td{color:#666}"
-    ".group th{text-align:left;background:#f1ece1}small{color:#666}.scroll{overflow-x:auto}"
+    ".group th{text-align:left;background:#f1ece1}small{color:#666}td small{white-space:nowrap}.scroll{overflow-x:auto}"
 )
 
 

@@ -92,9 +92,10 @@ def _uncertain(setup: Setup) -> str:
 
 
 def _people(found: Against) -> str:
+    span = found.agree_drawn if found.agree_drawn.low == found.agree_drawn.low else found.wilson
     return (
         f"On {found.both} verdicts that people gave too, judge and people agree in {found.agree:.1%} "
-        f"(95 % interval {found.wilson.low:.1%} to {found.wilson.high:.1%}; Cohen's kappa {found.kappa:.2f}); the judge says yes "
+        f"(95 % interval {span.low:.1%} to {span.high:.1%}; Cohen's kappa {found.kappa:.2f}); the judge says yes "
         f"{abs(100 * found.bias):.1f} percentage points {'more' if found.bias > 0 else 'less'} often."
     )
 

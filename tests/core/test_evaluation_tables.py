@@ -82,6 +82,8 @@ def test_the_papers_rows_are_the_ones_that_are_printed() -> None:
     names = {row.name for rows in paper.TABLE_1.values() for row in rows}, {row.name for row in paper.TABLE_3}
     for place in (0, 1):
         assert {pair[place] for pair in paper.PRESETS.values()} - {""} == names[place]
+    assert paper.beside({0: "zero_shot", 1: "cdpa", 4: "rft", 5: "grpo_prm"}, "table_1") == {0: "Zero-shot", 1: "CDRA"}
+    assert paper.beside({0: "zero_shot", 1: "cdpa", 5: "grpo_prm"}, "table_3") == {1: "CDRA", 5: "GRPO (PRM)"}
     assert set(POLICY_PRESETS) - set(paper.PRESETS) == {"rft"}, "RFT is where CDPA starts and has no printed row"
 
 
@@ -259,11 +261,11 @@ def test_win_lose_tie_and_missing() -> None:
     items = [Item(row, f"s{at}") for row in given for at in range(4)]
     said = [Said(4 * row + at, "misleading", one) for row, all_of in given.items() for at, one in enumerate(all_of)]  # type: ignore[arg-type]
     rows = (Row("a", "d"), Row("b", "d"))
-    found = slices.compared(verdicts_of(rows, [*items, Item(1, "s9")], said), 0, 1, "acc_mis")
+    found = slices.compared(verdicts_of(rows, [*items, Item(1, "s9")], said), (0, 1), "acc_mis")
     assert [one.against for one in found] == ["lose", "win", "tie", "missing"], "lower is better"
     assert found[3] == ("s3", 1.0, None, "missing", ((3,), (7,)))
     higher = verdicts_of(rows, items, [one._replace(check="thoughtful") for one in said])
-    assert [one.against for one in slices.compared(higher, 0, 1, "m_th")] == ["win", "lose", "tie", "missing"]
+    assert [one.against for one in slices.compared(higher, (0, 1), "m_th")] == ["win", "lose", "tie", "missing"]
 
 
 def cell(value: float, low: float, high: float, n: int = 10) -> Cell:
