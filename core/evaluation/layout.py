@@ -153,7 +153,7 @@ def _own(report: Report, row: int, columns: tuple[Head, ...], marks: tuple[bool,
 def _shown(cell: Cell, rule: Rule) -> Shown:
     if rule == "published":
         if cell.published is None:
-            return Shown(math.nan, math.nan, math.nan, 0, cell.why or "The published scripts do not score this.")
+            return Shown(math.nan, math.nan, math.nan, 0, cell.why or "The published rule has nothing to count.")
         return Shown(100 * cell.published.value, math.nan, math.nan, cell.published.n, "")
     return Shown(100 * cell.value, 100 * cell.interval.low, 100 * cell.interval.high, cell.n, cell.why)
 
