@@ -37,6 +37,8 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.painting
 	@$(BIN)/python -m benchmarks.rating
 	@$(BIN)/python -m benchmarks.simulation
+	@$(BIN)/python -m benchmarks.covering
+	@$(BIN)/python -m benchmarks.evaluating
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.building
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.scoring

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.evaluation.methods import Case, Exchange, turns
 from core.evaluation.verdicts import REASON, Outcome
 from core.parsing import Malformed, read_choice
 from core.ports import Failure, Message, Reply
+from core.prompts.conversing import late_choose
 from core.prompts.verdicts import choose
 
 
@@ -49,9 +51,13 @@ def shuffled(preference: str, query: str, options: Sequence[str], aligned: str, 
     return Choice(preference, query, tuple(order), order.index(aligned))
 
 
-def messages(choice: Choice) -> tuple[Message, ...]:
-    """What a model is asked. The preference is stated; read its reply with `chosen`."""
-    return choose(choice.preference, choice.query, choice.options)
+def messages(choice: Choice, filler: Sequence[Exchange] = ()) -> tuple[Message, ...]:
+    """What a model is asked, with the preference stated: at once, or at the beginning of a conversation with the `filler`
+    exchanges between. Read its reply with `chosen`."""
+    if not filler:
+        return choose(choice.preference, choice.query, choice.options)
+    said = turns(Case(choice.preference, choice.query), filler)
+    return late_choose(said, choice.query, choice.options)
 
 
 def chosen(choice: Choice, reply: Reply | Failure) -> Chosen:

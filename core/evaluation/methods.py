@@ -76,13 +76,17 @@ def messages(method: Method, case: Case, filler: Sequence[Exchange] = ()) -> tup
     """
     if not case.shown and not filler:
         return _at_once(method, case)
+    return conversing.late(_way(method.name), turns(case, filler), case.query, method.shots)
+
+
+def turns(case: Case, filler: Sequence[Exchange]) -> list[Message]:
+    """What was said before the query: how the preference showed itself, then the filler."""
     shown = case.shown or (Exchange(case.preference, conversing.ACKNOWLEDGED),)
-    turns = [
+    return [
         message
         for one in (*shown, *filler)
         for message in (Message("user", one.user), Message("assistant", one.assistant))
     ]
-    return conversing.late(_way(method.name), turns, case.query, method.shots)
 
 
 def _way(name: MethodName) -> conversing.Way:

@@ -65,7 +65,7 @@ class Scores(NamedTuple):
 
     `value`: 1 where it holds, 0 where not, NaN where it is not counted. `state`: the worst of what is settled about the
     figure's checks, NO to ABSENT; a response counts where it is at most YES. `published`: what the published scripts would
-    score, NaN where nothing was generated, and for multiple choice, which they score otherwise.
+    score, NaN where nothing was generated; for multiple choice, where no call was answered.
     """
 
     value: Floats
@@ -109,9 +109,12 @@ def _held(yes: Flags, no: Flags) -> Floats:
 
 def _published(settled: Ints) -> Floats:
     """The published rule: an answer that holds "yes" is a yes; a helpfulness that holds "no" is unhelpful, and "cannot"
-    holds "no"; an empty answer is neither, so it follows the preference, is not deep and does not mislead."""
+    holds "no"; an empty answer is neither, so it follows the preference, is not deep and does not mislead.
+    In multiple choice a reply without a letter is wrong, and calls are tried until they are answered.
+    """
     found = _held(settled == YES, (settled == NO) | (settled == CANNOT))
-    found[:, METRICS.index("acc_mc")] = np.nan
+    answered = settled[:, COLUMNS.index("choice")] <= UNPARSED
+    found[~answered, METRICS.index("acc_mc")] = np.nan
     return found
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.bootstrap import Interval, holm
 from core.check_report import wilson
 from core.evaluation.intervals import UNKNOWN, certain, expanded, resample
+from core.evaluation.metrics import METRICS, Metric, scores
 from core.evaluation.table import CANNOT, YES, Ints, Verdicts, settle
 from core.evaluation.verdicts import CHECKS, COLUMNS, Check
 
@@ -65,6 +66,35 @@ def pairs_of(table: Verdicts, judges: Sequence[int], people: Sequence[int], chec
     judge, human = (settle(table, side)[:, column] for side in (judges, people))
     asked = np.unique(table.item[np.isin(table.judge, list(people)) & (table.check == column)])
     return Pairs(judge[asked], human[asked], table.scenario[asked])
+
+
+def sampled(table: Verdicts, judges: Sequence[int], size: int, seed: int) -> list[tuple[int, Check]]:
+    """Verdicts for people to check: up to `size` pairs (response, check) with an answer by the judges, evenly over the checks.
+
+    Drawn without looking at the answers, so that agreement by check on them is agreement on all. In the order in which to ask,
+    checks mixed.
+    """
+    rng = np.random.default_rng(seed)
+    settled = settle(table, judges)
+    queues: list[list[tuple[int, Check]]] = [
+        [(int(item), check) for item in rng.permutation(np.flatnonzero(settled[:, COLUMNS.index(check)] <= CANNOT))]
+        for check in CHECKS
+    ]
+    turns = [queue[turn] for turn in range(max(map(len, queues))) for queue in queues if turn < len(queue)]
+    return [turns[int(place)] for place in rng.permutation(min(size, len(turns)))]
+
+
+def sampled_responses(
+    table: Verdicts, judges: Sequence[int], row: int, metric: Metric, draw: tuple[int, int]
+) -> list[int]:
+    """Responses of one row for people to judge on every check of a figure, for `ppi.labels_of`: `draw` is (size, seed).
+
+    A simple random sample of those that have the figure by the judges.
+    """
+    size, seed = draw
+    known = scores(table, settle(table, judges)).state[:, METRICS.index(metric)] <= YES
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(known & (table.row == row)))
+    return [int(item) for item in order[:size]]
 
 
 def against_people(

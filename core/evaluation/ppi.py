@@ -7,6 +7,7 @@ looking at the verdicts.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from core.bootstrap import Interval
 from core.evaluation.intervals import LEVEL, UNKNOWN, certain, cluster_variance, student
+from core.evaluation.metrics import METRICS, Metric, scores
+from core.evaluation.table import Verdicts, settle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,6 +53,18 @@ class Estimate(NamedTuple):
     judged: int
     effective: float
     why: str
+
+
+def labels_of(table: Verdicts, judges: Sequence[int], people: Sequence[int], row: int, metric: Metric) -> Labels:
+    """The labels of one figure of one row: by the majority of `judges` and of `people` (places in `table.judges`).
+
+    Responses without a figure by the judge are left out; those with one by people too are the labelled ones.
+    """
+    column = METRICS.index(metric)
+    judge, human = (scores(table, settle(table, side)).value[:, column] for side in (judges, people))
+    judged = (table.row == row) & ~np.isnan(judge)
+    both, only = judged & ~np.isnan(human), judged & np.isnan(human)
+    return Labels(human[both], judge[both], table.scenario[both], judge[only], table.scenario[only])
 
 
 class Estimates(NamedTuple):

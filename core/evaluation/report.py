@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from core.bootstrap import Interval
 from core.evaluation.differences import Difference, differences
 from core.evaluation.intervals import UNKNOWN, certain, drawn_means, expanded, resample
-from core.evaluation.metrics import METRICS, PARTS, Counted, Metric, Scores, counted, scores
+from core.evaluation.metrics import LABELS, METRICS, PARTS, Counted, Metric, Scores, counted, scores
 from core.evaluation.table import Ints, Row, Verdicts, settle
 
 Floats = NDArray[np.float64]
 
 
 class Published(NamedTuple):
-    """The same figure by the published rule: over all generated responses, whatever was said about them.
+    """The same figure by the published rule: over all `n` generated responses, whatever was said about them (for multiple
+    choice over all replies).
 
     `value` in 0..1; `uncounted` responses have no yes or no where one is needed, and the published rule takes `held` of
     them for responses of which the figure holds. The two figures differ by nothing else.
@@ -39,7 +40,7 @@ class Cell(NamedTuple):
 
     `value` = `hits` / `n` in 0..1 over the responses that count, with its 95 % interval over `scenarios`. `low` and `high`
     bound what it could be if every generated response that does not count had failed or held. `published` is None where
-    nothing was generated, and for multiple choice. The counts are those of `metrics.Counted`.
+    its rule has nothing to count. The counts are those of `metrics.Counted`.
     """
 
     value: float
@@ -119,23 +120,27 @@ def against_first(rows: Sequence[Row]) -> list[tuple[int, int]]:
 
 
 class _Shares(NamedTuple):
-    """Arrays (R, M): sums of what holds, of the published score, and of it where nothing counts; intervals; scenarios."""
+    """Arrays (R, M): sums of what holds, of the published score, and of it where nothing counts; how many that score is
+    over; intervals; scenarios."""
 
     hits: Floats
     published: Floats
     held: Floats
+    scored: Floats
     low: Floats
     high: Floats
     scenarios: Ints
 
 
-def _totals(table: Verdicts, found: Scores) -> tuple[Floats, Floats, Floats]:
+def _totals(table: Verdicts, found: Scores) -> tuple[Floats, Floats, Floats, Floats]:
     def by_row(values: Floats) -> Floats:
         columns = [np.bincount(table.row, column, len(table.rows)) for column in values.T]
         return np.stack(columns, axis=1).astype(np.float64)
 
-    outside = np.where(np.isnan(found.value), np.nan_to_num(found.published), 0.0)
-    return by_row(np.nan_to_num(found.value)), by_row(np.nan_to_num(found.published)), by_row(outside)
+    published = np.nan_to_num(found.published)
+    outside = np.where(np.isnan(found.value), published, 0.0)
+    scored = (~np.isnan(found.published)).astype(np.float64)
+    return by_row(np.nan_to_num(found.value)), by_row(published), by_row(outside), by_row(scored)
 
 
 def _by_scenario(table: Verdicts, value: Floats, rows: Sequence[int]) -> tuple[Floats, Floats]:
@@ -171,10 +176,8 @@ def _cell(shares: _Shares, how_far: Counted, at: tuple[int, int]) -> Cell:
     planned, generated, judged, parsed, n, cannot, tied = (int(counts[at]) for counts in how_far)
     hits, scenarios = round(float(shares.hits[at])), int(shares.scenarios[at])
     interval = Interval(float(shares.low[at]), float(shares.high[at]))
-    published = None
-    if generated and METRICS[at[1]] != "acc_mc":
-        held = round(float(shares.held[at]))
-        published = Published(float(shares.published[at]) / generated, generated, generated - n, held)
+    scored, held = round(float(shares.scored[at])), round(float(shares.held[at]))
+    published = Published(float(shares.published[at]) / scored, scored, scored - n, held) if scored else None
     low, high = (hits / generated, (hits + generated - n) / generated) if generated else (float("nan"), float("nan"))
     counts = (scenarios, planned, generated, judged, parsed, cannot, tied)
     if n == 0:
@@ -196,3 +199,17 @@ def _why(metric: Metric, planned: int, generated: int, judged: int, parsed: int)
     if not parsed:
         return f"No result: none of {judged} responses with replies has a readable verdict on {checks}."
     return f"No result: none of {parsed} responses has a yes or no on {checks}."
+
+
+def explained(cell: Cell, metric: Metric) -> str:
+    """Why the published score differs from ours, as a sentence; '' where both rest on the same responses."""
+    theirs = cell.published
+    if theirs is None or not theirs.uncounted:
+        return ""
+    ours = f"{cell.value:.1%}" if cell.n else "no result"
+    without = "a letter" if metric == "acc_mc" else "a yes or no on every check it needs"
+    return (
+        f"{theirs.uncounted} of {theirs.n} responses are without {without}. Of {LABELS[metric]} the published rule counts "
+        f"{theirs.held} of them as yes and {theirs.uncounted - theirs.held} as no, and gives {theirs.value:.1%}; "
+        f"left out: {ours}."
+    )

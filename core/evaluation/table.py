@@ -24,7 +24,10 @@ are tied, replies without a verdict, calls without a reply, no call at all."""
 
 
 class Row(NamedTuple):
-    """One line of a report: a model with a method on a data set. `turns`: filler turns before the query."""
+    """One line of a report: a model with a method on a data set. `turns`: filler turns before the query.
+
+    Multiple choice has rows of its own: its responses have no other check, and would count there as planned and not judged.
+    """
 
     name: str
     dataset: str

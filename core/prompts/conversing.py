@@ -10,6 +10,7 @@ from typing import Literal
 from core.ports import Message
 from core.prompts.policy import Shot
 from core.prompts.template import FENCED, Template, defused, fenced
+from core.prompts.verdicts import lettered
 
 Way = Literal["zero_shot", "few_shot", "chain_of_thought", "step_by_step", "reminder"]
 
@@ -83,7 +84,22 @@ Step 1: your first thought""",
     ),
 }
 
-TEMPLATES = (REMINDER, *_TURNS.values())
+LATE_CHOOSE = Template(
+    name="late_choose",
+    version=1,
+    system=f"""\
+You are a helpful assistant who chooses for a person, as they would choose themselves.
+Exactly one of the options suits what the person told or showed of their preferences.
+{FENCED}
+Reply to the last query with the letter of that option, in this form:
+CHOICE: A""",
+    user="""\
+{query}
+{options}
+Your choice among {letters}:""",
+)
+
+TEMPLATES = (REMINDER, *_TURNS.values(), LATE_CHOOSE)
 
 
 def reminder(preference: str, query: str) -> tuple[Message, ...]:
@@ -97,8 +113,6 @@ def late(way: Way, turns: Sequence[Message], query: str, shots: Sequence[Shot] =
     `turns` go from user to assistant and back, at least one exchange; `few_shot` takes 1 to 10 `shots`. Texts of turns lose what
     looks like a fence or a control token. Raises ValueError for turns out of order or shots out of number.
     """
-    if not turns or len(turns) % 2 or any(turn.role != ("user", "assistant")[at % 2] for at, turn in enumerate(turns)):
-        raise ValueError("a conversation goes from user to assistant and back, and ends with the assistant")
     if way == "few_shot" and not 1 <= len(shots) <= 10:
         raise ValueError(f"few-shot takes 1 to 10 examples, not {len(shots)}")
     slots = {"query": fenced("query", query)}
@@ -107,5 +121,18 @@ def late(way: Way, turns: Sequence[Message], query: str, shots: Sequence[Shot] =
             f"{fenced('preference', shot.preference)}\n{fenced('query', shot.query)}\n{fenced('good answer', shot.answer)}"
             for shot in shots
         )
-    first, last = _TURNS[way].fill(**slots)
+    return _between(_TURNS[way].fill(**slots), turns)
+
+
+def late_choose(turns: Sequence[Message], query: str, options: Sequence[str]) -> tuple[Message, ...]:
+    """Ask for one of 2 to 26 options at the end of a conversation, turns as for `late`. Read with `parsing.read_choice`."""
+    shown, letters = lettered(options)
+    return _between(LATE_CHOOSE.fill(query=fenced("query", query), options=shown, letters=letters), turns)
+
+
+def _between(asked: tuple[Message, ...], turns: Sequence[Message]) -> tuple[Message, ...]:
+    """System message, turns, last message."""
+    if not turns or len(turns) % 2 or any(turn.role != ("user", "assistant")[at % 2] for at, turn in enumerate(turns)):
+        raise ValueError("a conversation goes from user to assistant and back, and ends with the assistant")
+    first, last = asked
     return (first, *(Message(turn.role, defused(turn.content)) for turn in turns), last)

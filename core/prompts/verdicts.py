@@ -131,12 +131,16 @@ def verdict(
 
 def choose(preference: str, query: str, options: Sequence[str]) -> tuple[Message, ...]:
     """Ask for one of 2 to 26 options, lettered in the order given. Read with `parsing.read_choice`."""
+    shown, letters = lettered(options)
+    return CHOOSE.fill(
+        preference=fenced("preference", preference), query=fenced("query", query), options=shown, letters=letters
+    )
+
+
+def lettered(options: Sequence[str]) -> tuple[str, str]:
+    """The options, each in a fence with its letter, and the letters. Raises ValueError for fewer than 2 or more than 26."""
     if not 2 <= len(options) <= 26:
         raise ValueError(f"a choice is among 2 to 26 options, not {len(options)}")
     letters = [chr(ord("A") + place) for place in range(len(options))]
-    return CHOOSE.fill(
-        preference=fenced("preference", preference),
-        query=fenced("query", query),
-        options="\n".join(fenced(f"option {letter}", option) for letter, option in zip(letters, options, strict=True)),
-        letters=", ".join(letters),
-    )
+    shown = "\n".join(fenced(f"option {letter}", option) for letter, option in zip(letters, options, strict=True))
+    return shown, ", ".join(letters)

@@ -199,6 +199,19 @@ def test_options_are_shuffled_by_seed_and_the_right_one_is_followed(seed: int) -
     assert choices.chosen(found, reply("ABCD"[found.right - 1])).outcome == "no"
 
 
+def test_a_choice_can_come_late() -> None:
+    found = choices.shuffled("I never eat gluten.", "Lunch?", OPTIONS, "salad bar", 2)
+    at_once, late = choices.messages(found), choices.messages(found, FILLER[:3])
+    assert [message.role for message in late] == ["system", *["user", "assistant"] * 4, "user"]
+    assert found.preference in at_once[-1].content
+    assert late[1].content == found.preference
+    assert found.preference not in late[-1].content
+    for asked in (at_once, late):
+        places = [asked[-1].content.index(option) for option in found.options]
+        assert places == sorted(places), "as they were shuffled"
+        assert "A, B, C, D" in asked[-1].content
+
+
 def test_the_right_option_stands_everywhere() -> None:
     places = Counter(choices.shuffled("p", f"q{at}", OPTIONS, "salad bar", 1).right for at in range(400))
     assert set(places) == {0, 1, 2, 3}

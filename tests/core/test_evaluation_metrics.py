@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.bootstrap import holm, sign_flip
 from core.evaluation.differences import sign_flips
 from core.evaluation.metrics import METRICS, PARTS, Metric
-from core.evaluation.report import Cell, Drawing, report
+from core.evaluation.report import Cell, Drawing, explained, report
 from core.evaluation.table import CANNOT, FAILED, NO, TIED, UNPARSED, YES, Item, Row, Said, reasons, settle, verdicts_of
 from core.evaluation.verdicts import CHECKS, COLUMNS, Column, Outcome
 
@@ -111,6 +111,10 @@ def test_cannot_determine_is_not_no() -> None:
     assert (following.published.uncounted, following.published.held) == (1, 0)
     assert (following.low, following.high) == (2 / 3, 1.0)
     assert cells["acc_mis"].n == 2
+    why = explained(following, "acc_pf")
+    assert why.startswith("1 of 3 responses are without a yes or no on every check it needs.")
+    assert why.endswith("counts 0 of them as yes and 1 as no, and gives 66.7%; left out: 100.0%.")
+    assert explained(cells["m_th"], "m_th") == ""
 
 
 def test_an_all_empty_judge_gives_no_result_and_not_a_hundred_per_cent() -> None:
@@ -128,6 +132,7 @@ def test_an_all_empty_judge_gives_no_result_and_not_a_hundred_per_cent() -> None
         wrong = cells["acc_pf"].published
         assert wrong is not None
         assert (wrong.value, wrong.uncounted, wrong.held) == (1.0, 5, 5), "what the published scripts print"
+        assert explained(cells["acc_pf"], "acc_pf").endswith("gives 100.0%; left out: no result.")
 
 
 def test_how_far_responses_came() -> None:
@@ -290,6 +295,19 @@ def test_a_report_is_the_same_for_a_seed_and_finds_a_difference() -> None:
     assert math.isnan(nothing.p_holm)
 
 
+def test_differences_keep_the_false_positive_rate_and_cover_the_truth() -> None:
+    """200 studies without a difference: at the nominal 5 %; benchmarks.covering has the full run."""
+    rows, hits, covered = (Row("a", "d"), Row("b", "d")), 0, 0
+    rng = np.random.default_rng(15)
+    for _ in range(200):
+        table = verdicts_of(rows, *study(rng, 0.0, 30))
+        one = next(item for item in report(table, drawing=QUICK).differences if item.metric == "acc_mis")
+        hits += one.p < 0.05
+        covered += one.interval.low <= 0 <= one.interval.high
+    assert 2 <= hits <= 20
+    assert 180 <= covered <= 198
+
+
 def test_rows_of_two_data_sets_are_not_compared_and_do_not_touch_each_other() -> None:
     items, said = study(np.random.default_rng(6), -0.2)
     rows = (Row("a", "d"), Row("b", "d"))
@@ -347,6 +365,9 @@ def test_intervals_say_something_where_drawing_again_cannot() -> None:
 def test_multiple_choice_goes_through_the_same_table() -> None:
     outcomes: list[Outcome] = ["yes", "yes", "no", "unparsed", "failed"]
     cell = one_row([{"choice": outcome} for outcome in outcomes])["acc_mc"]
-    assert (cell.hits, cell.n, cell.generated, cell.judged, cell.published) == (2, 3, 5, 4, None)
+    assert (cell.hits, cell.n, cell.generated, cell.judged) == (2, 3, 5, 4)
     assert (cell.low, cell.high) == (2 / 5, 4 / 5)
+    assert cell.published == (2 / 4, 4, 1, 0), "the published scripts take a reply without a letter as wrong"
+    assert explained(cell, "acc_mc").startswith("1 of 4 responses are without a letter.")
+    assert one_row([GOOD])["acc_mc"].published is None
     assert set(PARTS) == set(METRICS)

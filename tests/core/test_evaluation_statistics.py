@@ -16,9 +16,18 @@ from core.agreement import quadratic_kappa
 from core.bootstrap import Interval
 from core.evaluation.audits import consistency, order_audit, places, verbosity
 from core.evaluation.intervals import clustered, drawn_means, expanded, resample, student, student_cdf
-from core.evaluation.people import Pairs, against, against_people, figures, mcnemar, pairs_of
+from core.evaluation.people import (
+    Pairs,
+    against,
+    against_people,
+    figures,
+    mcnemar,
+    pairs_of,
+    sampled,
+    sampled_responses,
+)
 from core.evaluation.planner import Components, components, detectable, from_disagreement, needed, plan, plans, t_power
-from core.evaluation.ppi import Labels, estimates
+from core.evaluation.ppi import Labels, estimates, labels_of
 from core.evaluation.table import ABSENT, CANNOT, NO, YES, Item, Row, Said, verdicts_of
 from core.evaluation.verdicts import Column, Outcome
 
@@ -67,7 +76,7 @@ def coverage(
 
 @pytest.mark.parametrize("clusters", [20, 60])
 def test_bootstrap_intervals_cover_the_truth(clusters: int) -> None:
-    """400 studies: the nominal 95 % has a standard error of 1.1 points here; 4,000 of each are in benchmarks.simulation."""
+    """400 studies: the nominal 95 % has a standard error of 1.1 points here; 4,000 of each are in benchmarks.covering."""
     found = coverage(400, 1, clusters, lambda values, scenario, rng: bootstrapped(values, scenario, rng, 400))
     assert 0.92 <= found <= 0.98
 
@@ -227,6 +236,46 @@ def test_people_are_columns_of_the_same_table() -> None:
     assert found["violate"].bias == -1
     assert misleading.p_holm >= misleading.p
     assert pairs_of(table, judge, people, "helpful").judge.size == 0
+
+
+def test_samples_for_people_are_spread_and_blind_to_the_answer() -> None:
+    items = [Item(at % 2, f"s{at}") for at in range(200)]
+    rows = (Row("a", "d"), Row("b", "d"))
+    said = [Said(at, "misleading", "yes" if at % 5 == 0 else "no", "judge") for at in range(200)]
+    said += [Said(at, "violate", "failed" if at > 40 else "no", "judge") for at in range(200)]
+    table = verdicts_of(rows, items, said)
+    found = sampled(table, [0], 60, 3)
+    assert found == sampled(table, [0], 60, 3) != sampled(table, [0], 60, 4)
+    assert len(set(found)) == 60
+    assert [check for _, check in found].count("violate") == 30
+    assert all(at <= 40 for at, check in found if check == "violate")
+    yes = sum(at % 5 == 0 for at, check in sampled(table, [0], 400, 5) if check == "misleading")
+    assert yes == 40, "with room for all, all of them"
+    assert len(sampled(table, [0], 10_000, 3)) == 241
+    assert sampled(verdicts_of(rows, items, []), [], 5, 1) == []
+    picked = sampled_responses(table, [0], 1, "acc_mis", (30, 2))
+    assert len(set(picked)) == 30
+    assert all(at % 2 == 1 for at in picked)
+    assert sampled_responses(table, [0], 0, "acc_pf", (30, 2)) == []
+
+
+def test_labels_of_a_table_give_the_peoples_mean() -> None:
+    """A judge that says yes too often, on two rows; people label a sample of one of them."""
+    rng = np.random.default_rng(31)
+    items = [Item(at % 2, f"s{at // 2}") for at in range(3000)]
+    truth = rng.random(3000) < 0.3
+    said = [Said(at, "misleading", "yes" if truth[at] or rng.random() < 0.2 else "no", "judge") for at in range(3000)]
+    said[1] = said[1]._replace(outcome="cannot")
+    table = verdicts_of((Row("a", "d"), Row("b", "d")), items, said)
+    picked = sampled_responses(table, [0], 1, "acc_mis", (300, 1))
+    said += [Said(at, "misleading", "yes" if truth[at] else "no", "people") for at in picked]
+    table = verdicts_of(table.rows, items, said)
+    labels = labels_of(table, [0], [1], 1, "acc_mis")
+    assert (labels.people.size, labels.judge_only.size) == (300, 1500 - 300 - 1)
+    found = estimates(labels)
+    assert found.judge > 0.4
+    assert found.tuned.interval.low < truth[1::2].mean() < found.tuned.interval.high
+    assert found.tuned.effective > 400
 
 
 def two_orders(rng: np.random.Generator, push: float) -> list[Said]:

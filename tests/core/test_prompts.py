@@ -39,6 +39,7 @@ DIGESTS = {
     "late_chain_of_thought": "64df7a61a75bd4b49ffb319f9eb565a06d01be89764b42f71e3ba25ce9825485",
     "late_step_by_step": "5c553513333b1d33e806692ab8681d77283d7889f03099a4e15e8f4a4731c82d",
     "late_reminder": "f5ab71d98c0bf964b299a3e70a56a7b8df846a788ad3fac335b7935248580a37",
+    "late_choose": "448f342dc0ad0aa4d88148d24369c6ea1962301b5188ecacc99a313c1db59449",
 }
 """A template changed? Raise its version, put the new digest here, and train the starter model again (`make starter-model`)."""
 
@@ -81,6 +82,7 @@ def prompts_with(text: str) -> list[tuple[Message, ...]]:
         *(verdicts.verdict(check, text, text, text) for check in verdicts.VERDICTS),
         verdicts.choose(text, text, [text, text]),
         conversing.reminder(text, text),
+        conversing.late_choose([Message("user", text), Message("assistant", text)], text, [text, text]),
         *(conversing.late(way, [Message("user", text), Message("assistant", text)], text, [shot]) for way in WAYS),
     ]
 
