@@ -23,6 +23,7 @@ from app.api import build as build_routes
 from app.api import checks as check_routes
 from app.api import critic as critic_routes
 from app.api import data as data_routes
+from app.api import evaluations as evaluation_routes
 from app.api import jobs as job_routes
 from app.api import models as model_routes
 from app.api import people as people_routes
@@ -96,6 +97,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(train_routes.router(context))
     app.include_router(model_routes.router(context))
     app.include_router(rollout_routes.router(context))
+    app.include_router(evaluation_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:

@@ -36,6 +36,7 @@ class EvaluationRowRow(SQLModel, table=True):
     digest: str
     method: str
     turns: int
+    preset: str
 
 
 class EvaluationCaseRow(SQLModel, table=True):

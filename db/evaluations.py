@@ -17,6 +17,16 @@ from db.engine import Database
 Task = Literal["answer", "choice"]
 _CHECK = {name: place for place, name in enumerate(COLUMNS)}
 _OUTCOME = {name: place for place, name in enumerate(OUTCOMES)}
+WAYS: Mapping[str, str] = {
+    "zero_shot": "zero-shot",
+    "few_shot": "few-shot",
+    "chain_of_thought": "chain of thought",
+    "step_by_step": "step by step",
+    "best_of_n": "best of N",
+    "reminder": "reminder",
+    "choice": "multiple choice",
+}
+"""Ways of prompting, and the multiple-choice task, by what people call them."""
 _LOST = (_OUTCOME["unparsed"], _OUTCOME["failed"])
 
 
@@ -47,7 +57,11 @@ class New(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A row of the report: what answers and how it is asked. `digest` names a checkpoint, '' for a server."""
+    """A row of the report: what answers and how it is asked.
+
+    `name` is the model's for people, `digest` that of its weights, '' for a server. `preset` says with which printed row it
+    stands (a key of `core.evaluation.paper.PRESETS`), '' with none.
+    """
 
     id: int
     task: Task
@@ -56,6 +70,7 @@ class Line(NamedTuple):
     digest: str
     method: str
     turns: int
+    preset: str = ""
 
 
 class Case(NamedTuple):
@@ -205,6 +220,29 @@ def put(database: Database, line_id: int, case_id: int, answer: Answer) -> None:
             )
 
 
+def texts(database: Database, line_id: int) -> dict[int, tuple[str | None, str]]:
+    """What is judged of every answer of a line, and why not, by the id of its case."""
+    query = "SELECT case_id, judged, why FROM evaluation_answer WHERE row_id = :id"
+    with database.read() as connection:
+        return {row[0]: (row[1], row[2]) for row in connection.execute(text(query), {"id": line_id})}
+
+
+def answer(database: Database, line_id: int, case_id: int) -> Answer | None:
+    """One answer with its verdicts by check, judge and repeat; None where it is not there."""
+    one = "SELECT id, reply, judged, why FROM evaluation_answer WHERE row_id = :row AND case_id = :case"
+    said = """
+    SELECT "check", judge, repeat, outcome, explanation, why, reply FROM evaluation_verdict WHERE answer_id = :id
+    ORDER BY "check", judge, repeat
+    """
+    with database.read() as connection:
+        row = connection.execute(text(one), {"row": line_id, "case": case_id}).first()
+        if row is None:
+            return None
+        found = connection.execute(text(said), {"id": row[0]}).all()
+    verdicts = (Verdict(COLUMNS[own[0]], own[1], own[2], OUTCOMES[own[3]], *own[4:]) for own in found)
+    return Answer(row[1], row[2], row[3], tuple(verdicts))
+
+
 def finish(database: Database, evaluation_id: int, now: str) -> None:
     """Every planned answer was asked for and judged."""
     with database.write() as connection:
@@ -251,7 +289,7 @@ def columns(database: Database, evaluation_id: int) -> Verdicts:
     item = np.array([at_answer.get(answer, -1) for answer in told[:, 0].tolist()], dtype=np.int64)
     told, item = told[item >= 0], item[item >= 0]
     return Verdicts(
-        rows=tuple(Row(line.name, str(found.data["name"]), line.model, line.method, line.turns) for line in rows),
+        rows=tuple(Row(label(line), str(found.data["like"]), line.model, line.method, line.turns) for line in rows),
         scenarios=clusters,
         topics=topics,
         judges=tuple(str(judge["name"]) for judge in found.judges) or ("",),
@@ -266,6 +304,12 @@ def columns(database: Database, evaluation_id: int) -> Verdicts:
         repeat=told[:, 3],
         outcome=told[:, 4],
     )
+
+
+def label(line: Line) -> str:
+    """A row's name for people: model, method, and how many turns stood before the query."""
+    late = f", after {line.turns} turns" if line.turns else ""
+    return f"{line.name} · {WAYS[line.method]}{late}"
 
 
 def fits(line: Line, case: Case) -> bool:

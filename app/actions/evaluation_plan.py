@@ -3,8 +3,9 @@
 Opens and calls no model.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from app.actions.bases import base_at
 from app.context import Context
@@ -17,12 +18,21 @@ from core.evaluation.cases import case_of, choice_of
 from core.evaluation.spec import EvaluateSpec
 from core.jobs import Reporter
 from core.policy_data import examples
+from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
 from core.prompts import FURTHER, PROMPTS, digest
 from core.prompts.policy import Shot
-from core.types import Record, Tree, shorten
-from db import evaluations, models, scenarios, sets
+from core.specs import read_spec
+from core.types import Foreign, Record, Tree, shorten
+from db import evaluations, jobs, models, scenarios, sets
 from db.evaluations import Case, Line, New
 
+_REWARDS = {
+    "steps": "grpo_prm",
+    "steps+review": "grpo_prm",
+    "response": "grpo_rm",
+    "review": "grpo_grm",
+    "rubric": "grpo_rubric",
+}
 HELD_OUT = ("validation", "test")
 
 
@@ -36,10 +46,11 @@ class Plan(NamedTuple):
 
 
 class Material(NamedTuple):
-    """What a set gives: cases in its order, and examples from scenarios that are not asked."""
+    """What a set gives: cases in its order, examples from scenarios that are not asked, and the paper's half it is like."""
 
     cases: list[Case]
     shots: tuple[Shot, ...]
+    like: Literal["DeepPref", "PrefEval"]
 
 
 def engine_for(context: Context, role: Role, chosen: str) -> Engine:
@@ -53,7 +64,7 @@ def laid_out(context: Context, spec: EvaluateSpec, folder: str, reporter: Report
     known = evaluations.of_folder(context.database, folder)
     if known is None:
         made = evaluations.begin(
-            context.database, _new(context, spec, folder, len(found.cases)), lines_of(context, spec), found.cases, context.now()
+            context.database, _new(context, spec, folder, found), lines_of(context, spec), found.cases, context.now()
         )  # fmt: skip
     else:
         made = known.id
@@ -75,9 +86,10 @@ def material(context: Context, spec: EvaluateSpec) -> Material:
     if not found:
         more = " No scenario of it states the split validation or test: choose part=all." if records else ""
         raise Refused(f"The set has no preference with a query to ask.{more if spec.part == 'held_out' else ''}")
-    if any(row.method == "few_shot" for row in spec.rows):
-        return Material(found, _shots(records, spec, {case.cluster for case in found}))
-    return Material(found, ())
+    foreign = any(isinstance(record, Foreign) and record.form.startswith("prefeval") for record in records)
+    few = any(row.method == "few_shot" for row in spec.rows)
+    shots = _shots(records, spec, {case.cluster for case in found}) if few else ()
+    return Material(found, shots, "PrefEval" if foreign else "DeepPref")
 
 
 def _cases(records: Sequence[Record], spec: EvaluateSpec, ids: dict[tuple[str, str], int]) -> Iterator[Case]:
@@ -122,10 +134,39 @@ def lines_of(context: Context, spec: EvaluateSpec) -> list[Line]:
     for model in order:
         name, weights = named(context, "policy", model)
         own = [row for row in rows if row.model == model]
-        found += [Line(0, "answer", name, model, weights, row.method, row.turns) for row in own]
+        trained = _preset(context, model)
+        for row in own:
+            preset = row.method if row.method != "step_by_step" or not trained else trained
+            found.append(Line(0, "answer", name, model, weights, row.method, row.turns, preset))
         if spec.choices:
             found.append(Line(0, "choice", name, model, weights, "choice", 0))
     return found
+
+
+def _preset(context: Context, chosen: str) -> str:
+    """The preset by which a policy was trained, as far as its job tells; '' for others."""
+    match engine_for(context, "policy", chosen):
+        case Local(path=path):
+            folder = path.parent
+        case _:
+            return ""
+    known = folder.parent == context.settings.data.resolve() / "jobs" and re.fullmatch(r"[1-9][0-9]{0,14}", folder.name)
+    job = jobs.get(context.database, int(folder.name)) if known else None
+    try:
+        spec = None if job is None else read_spec(job.spec)
+    except ValueError:
+        return ""
+    match spec:
+        case PolicySpec(tokens=True):
+            return "cdpa"
+        case PolicySpec(reward=reward):
+            return _REWARDS[reward]
+        case SFTSpec(data="answer"):
+            return "sft"
+        case TPOSpec():
+            return "tpo"
+        case _:
+            return ""
 
 
 def named(context: Context, role: Role, chosen: str) -> tuple[str, str]:
@@ -142,15 +183,16 @@ def named(context: Context, role: Role, chosen: str) -> tuple[str, str]:
             return "starter model", checkpoint_digest(STARTER)
 
 
-def _new(context: Context, spec: EvaluateSpec, folder: str, cases: int) -> New:
+def _new(context: Context, spec: EvaluateSpec, folder: str, found: Material) -> New:
     stored = sets.one_set(context.database, spec.set)
     assert stored is not None
     data: dict[str, Any] = {
         "set": spec.set,
         "name": stored.name,
         "version": stored.version,
+        "like": found.like,
         "part": spec.part,
-        "cases": cases,
+        "cases": len(found.cases),
     }
     judges = [_judge(*named(context, "judge", judge)) for judge in spec.judges]
     prompts = {name: digest(name) for name in (*PROMPTS, *FURTHER)}

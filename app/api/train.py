@@ -18,8 +18,9 @@ from app.engines.choices import choices
 from app.errors import Refused
 from app.executor import TOP
 from core.alarms import alarms
+from core.job_spec import JobSpec
 from core.policy_form import PARTS, SPECS, described, presets
-from core.policy_specs import PolicyJob, PolicySpec, SFTSpec, TPOSpec
+from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
 from core.preflight import Line, blocked
 from db import jobs
 
@@ -54,7 +55,7 @@ def router(context: Context) -> APIRouter:
         except Refused as refusal:
             return {"refused": str(refusal)}
         lines = await run_in_threadpool(check, context, spec)
-        return _told(lines) | {"command": _command(context, spec)}
+        return _told(lines) | {"command": command(context, spec)}
 
     @routes.post("")
     async def train(body: Draft) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def _told(lines: list[Line]) -> dict[str, Any]:
     return {"lines": [line._asdict() for line in lines], "blocked": blocked(lines)}
 
 
-def _command(context: Context, spec: PolicyJob) -> str:
+def command(context: Context, spec: JobSpec) -> str:
     """The command that puts the same job into the queue; the spec stands on its standard input."""
     data = shlex.quote(f"SUBTEXT_DATA={context.settings.data.resolve()}")
     run = shlex.join([sys.executable, "-m", "app.cli", "run", "-"])

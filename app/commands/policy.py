@@ -25,10 +25,10 @@ def add(commands: Any) -> None:
     listing.set_defaults(run=_presets)
     train = verbs.add_parser("train", help="put a training into the queue")
     train.add_argument("preset", choices=list(POLICY_PRESETS))
-    train.add_argument("set", type=_number, help="number of the set")
+    train.add_argument("set", type=number, help="number of the set")
     train.add_argument("--size", choices=list(POLICY_PRESETS["cdpa"]), default="starter")
     train.add_argument("--name", default="", help="what the new policy is called")
-    train.add_argument("--after", type=_number, help="start from the model of this job, when it is done")
+    train.add_argument("--after", type=number, help="start from the model of this job, when it is done")
     train.add_argument("--with", dest="own", action="append", default=[], metavar="FIELD=VALUE", help="repeat it")
     train.add_argument("--spec", action="store_true", help="only print the job as JSON for `subtext run`")
     train.set_defaults(run=_train)
@@ -37,15 +37,16 @@ def add(commands: Any) -> None:
     answer.add_argument("query")
     answer.add_argument("--policy", default="", help="nothing (as set), starter, model:ID or server:PORT")
     answer.add_argument("--critic", default="", help="what chooses the best one; the same")
-    answer.add_argument("--best-of", type=_number, default=1, help="sample so many; the critic chooses")
+    answer.add_argument("--best-of", type=number, default=1, help="sample so many; the critic chooses")
     answer.add_argument("--by", choices=get_args(By), default="mean", help="how a response is valued")
-    answer.add_argument("--max-new", type=_number, default=512, help="tokens a response may have")
-    answer.add_argument("--seed", type=_number, default=1)
+    answer.add_argument("--max-new", type=number, default=512, help="tokens a response may have")
+    answer.add_argument("--seed", type=number, default=1)
     answer.add_argument("--json", action="store_true", help="every response with its scores")
     answer.set_defaults(run=_respond)
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """A whole number from 1, for a parser."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"a whole number from 1 is needed, not {text!r}")
     return int(text)
@@ -62,7 +63,7 @@ def _train(context: Context, options: argparse.Namespace) -> int:
     own: dict[str, Any] = {"name": options.name or options.preset.upper(), "set": options.set}
     if options.after:
         own["base"] = "after"
-    own |= dict(map(_pair, options.own))
+    own |= dict(map(pair, options.own))
     try:
         spec = policy_preset(options.preset, options.size, **own)
     except ValueError as error:
@@ -76,7 +77,8 @@ def _train(context: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def pair(text: str) -> tuple[str, Any]:
+    """FIELD=VALUE as a field of a spec; a value that is no JSON is a text. Raises Refused."""
     name, equals, value = text.partition("=")
     if not equals:
         raise Refused(f"A field is given as FIELD=VALUE, not {text[:60]!r}.")

@@ -27,9 +27,15 @@ class Choice(NamedTuple):
     label: str
 
 
-def choices(context: Context, kind: ModelKind = "critic") -> list[Choice]:
-    """What can be chosen now: the settings' own, the starter model, registered models whose folder is there, servers that run."""
-    found = [Choice("", f"as the settings say ({_as_set(context, kind)})"), Choice("starter", "the starter model")]
+def choices(context: Context, kind: ModelKind = "critic", role: Role | None = None) -> list[Choice]:
+    """What can be chosen now: the settings' own, the starter model, registered models whose folder is there, servers that run.
+
+    `role` is what is filled, where that is not the kind of the models.
+    """
+    found = [
+        Choice("", f"as the settings say ({_as_set(context, role or kind)})"),
+        Choice("starter", "the starter model"),
+    ]
     for model in models.listing(context.database, kind):
         if (place(context, model) / "config.json").is_file():
             found.append(Choice(f"model:{model.id}", f"{model.name} (model {model.id})"))

@@ -31,6 +31,7 @@ CREATE TABLE evaluation_row (
     digest VARCHAR NOT NULL,
     method VARCHAR NOT NULL,
     turns INTEGER NOT NULL,
+    preset VARCHAR NOT NULL,
     UNIQUE (evaluation_id, position),
     FOREIGN KEY(evaluation_id) REFERENCES evaluation (id) ON DELETE CASCADE
 )

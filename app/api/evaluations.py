@@ -1,0 +1,127 @@
+"""Routes of the Evaluate page and its reports: form, preflight, start, report, items, two rows compared, exports, removal."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from app.actions import evaluations as actions
+from app.actions import jobs as job_actions
+from app.actions.evaluations import FORMATS, Cell, Format, State
+from app.actions.preflight_evaluation import check
+from app.api.train import command
+from app.context import Context
+from app.engines.choices import choices
+from app.errors import Refused
+from core.evaluation.metrics import Metric
+from core.evaluation.spec import MOST_ROWS, EvaluateSpec
+from core.evaluation.verdicts import CHECKS
+from core.preflight import blocked
+from db.evaluations import WAYS
+
+Id = Annotated[int, Path(ge=1, lt=1 << 62)]
+Row = Annotated[int, Query(ge=0, lt=1 << 20)]
+Offset = Annotated[int, Query(ge=0, lt=1 << 31)]
+
+
+class Draft(BaseModel):
+    """An evaluation that is not ordered yet; `after` is the job whose model a row may name."""
+
+    spec: dict[str, Any]
+    after: Annotated[int, Field(ge=1, lt=1 << 62)] | None = None
+
+
+class Removal(BaseModel):
+    """What has to be typed to delete an evaluation."""
+
+    name: Annotated[str, Field(max_length=200)]
+
+
+def router(context: Context) -> APIRouter:
+    """The routes under /api/evaluations."""
+    routes = APIRouter(prefix="/api/evaluations")
+
+    @routes.get("")
+    def listing() -> list[dict[str, Any]]:
+        return actions.listing(context)
+
+    @routes.get("/form")
+    def form() -> dict[str, Any]:
+        defaults = {
+            name: field.get_default(call_default_factory=True)
+            for name, field in EvaluateSpec.model_fields.items()
+            if not field.is_required()
+        }
+        return {
+            "models": [one._asdict() for one in choices(context, "policy")],
+            "judges": [one._asdict() for one in choices(context, "policy", "judge")],
+            "critics": [one._asdict() for one in choices(context)],
+            "methods": {name: label for name, label in WAYS.items() if name != "choice"},
+            "checks": CHECKS,
+            "defaults": defaults,
+            "most_rows": MOST_ROWS,
+        }
+
+    @routes.post("/preflight")
+    async def preflight(body: Draft) -> dict[str, Any]:
+        """What is checked, or `refused`: why the form is no evaluation yet."""
+        try:
+            spec = _evaluation(body)
+        except Refused as refusal:
+            return {"refused": str(refusal)}
+        lines = await run_in_threadpool(check, context, spec)
+        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "command": command(context, spec)}
+
+    @routes.post("")
+    async def begin(body: Draft) -> dict[str, Any]:
+        spec = _evaluation(body)
+        lines = await run_in_threadpool(check, context, spec)
+        started = None
+        if not blocked(lines):
+            started = await run_in_threadpool(job_actions.enqueue, context, spec, body.after)
+        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "id": started}
+
+    @routes.get("/{evaluation_id}")
+    def shown(evaluation_id: Id) -> dict[str, Any]:
+        return actions.shown(context, evaluation_id)
+
+    @routes.get("/{evaluation_id}/items")
+    def items(evaluation_id: Id, row: Row, metric: Metric, state: State = "", offset: Offset = 0) -> dict[str, Any]:
+        return actions.items(context, evaluation_id, Cell(row, metric, state), offset)
+
+    @routes.get("/{evaluation_id}/items/{row}/{case}")
+    def item(evaluation_id: Id, row: Annotated[int, Path(ge=0, lt=1 << 20)], case: Id) -> dict[str, Any]:
+        return actions.item(context, evaluation_id, row, case)
+
+    @routes.get("/{evaluation_id}/compare")
+    def compare(
+        evaluation_id: Id,
+        first: Row,
+        second: Row,
+        metric: Metric,
+        only: Literal["", "win", "lose", "tie", "missing"] = "",
+        offset: Offset = 0,
+    ) -> dict[str, Any]:
+        return actions.compared(context, evaluation_id, (first, second), metric, only, offset)
+
+    @routes.get("/{evaluation_id}/export/{form}")
+    def export(evaluation_id: Id, form: Format) -> Response:
+        media, ending = FORMATS[form]
+        name = f'attachment; filename="evaluation-{evaluation_id}.{ending}"'
+        text = actions.exported(context, evaluation_id, form)
+        return Response(text.encode("utf-8", "replace"), media_type=media, headers={"Content-Disposition": name})
+
+    @routes.post("/{evaluation_id}/remove")
+    def remove(evaluation_id: Id, body: Removal) -> dict[str, str]:
+        return {"said": actions.remove(context, evaluation_id, body.name)}
+
+    return routes
+
+
+def _evaluation(body: Draft) -> EvaluateSpec:
+    spec = job_actions.spec_of(body.spec)
+    if not isinstance(spec, EvaluateSpec):
+        raise Refused("Only an evaluation can be looked at here.")
+    return spec
