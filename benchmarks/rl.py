@@ -1,26 +1,32 @@
-"""What reinforcement brings where the best answer is known: base, RFT, CDPA, GRPO and CDPA without the format term.
+"""What reinforcement brings where the best answer is known: base, RFT, CDPA, GRPO, and how CDPA collapses.
 `python -m benchmarks.rl [SEEDS]`
 
 The critic is a rule, so nothing of the outcome is a critic's taste: a step is the better the more words of the preference it
-quotes, and better by half of the scale when it says what the person fears or would dislike. The best step scores 1. The policy is
-the starter model; RFT is the preset's, on the best paths of the starter set's `train` split. CDPA and GRPO start there with the
-same prompts, rule, seeds and number of updates; GRPO has the mean of a response's step scores as its one reward and keeps the
-format term, so the two differ in where the credit goes and in nothing else. The rate was chosen for CDPA with seed 1, and GRPO
-has it too; seeds 2 and 3 were not looked at before. Held-out prompts are made of the eight scenarios that the starter model never
-saw.
+quotes, and better by half of the scale when it says what the person fears or would dislike; the last step, which is the answer,
+when it says what it assumes. The best step scores 1. The policy is the starter model; RFT is the preset's, on the best paths of
+the starter set's `train` split. CDPA and GRPO start there with the same prompts, rule, seeds and number of updates; GRPO has the
+mean of a response's step scores as its one reward and keeps the format term, so the two differ in where the credit goes and in
+nothing else. Rule and rate were chosen with a look at CDPA on seed 1; GRPO has them too, and seeds 2 and 3 were not looked at
+before. Held-out prompts are made of the eight scenarios that the starter model never saw.
+
+The collapse: with the same rule, but the answer judged like any other step, ending a response does not pay. The policy learns not
+to end; what does not end has no step, no score and no advantage, so nothing pulls it back. Trained with and without the format
+term, with the first seed.
 
 A response that does not end, or has no marker, has no step: its score is not defined and is left out of the mean, so the share of
 well-numbered responses and their steps stand beside every score.
 """
 
 import json
+import math
 import re
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,11 +37,11 @@ from transformers.utils.logging import disable_progress_bar
 
 from app.actions.make_starter import starter_trees
 from benchmarks.building import Quiet
-from core.alarms import alarms
+from core.alarms import Series, alarms
 from core.policy_data import examples
 from core.prompts.policy import policy
 from core.scoring import Case, Scored
-from training.cdpa import Credit, StepRewards
+from training.cdpa import Credit, Score, StepRewards
 from training.models import load
 from training.policy import PolicyRecipe, Prompt, train_policy
 from training.runs import Recipe
@@ -44,18 +50,23 @@ from training.starter import FOLDER
 
 RFT = Recipe(rank=0, rate=3e-4, epochs=2.0, accumulate=8, max_length=2048, device="cpu")
 RECIPE = PolicyRecipe(
-    credit=Credit(keep_every=0), group=5, prompts=4, batch=10, updates=30, rate=1e-4, rank=0, max_new=192, save_every=1000,
-    device="cpu",
-)  # fmt: skip
-WAYS: Mapping[str, Credit] = {
+    group=5, prompts=3, batch=15, updates=18, rate=2e-4, rank=0, max_new=288, save_every=1000, device="cpu"
+)
+CREDITS: Mapping[str, Credit] = {
     "CDPA": Credit(keep_every=0),
     "GRPO": Credit(keep_every=0, tokens=False),
     "CDPA, no format term": Credit(keep_every=0, format_weight=0.0),
 }
+COLLAPSING = ("CDPA", "CDPA, no format term")
+COLLAPSE = 25
+"""Updates in which it can be seen."""
 BEST = 1.0
 WORDS = 4
 """Words of the preference, one after the other, that make a full quotation."""
 FEELINGS = ("fear", "dislike")
+"""A step that is not the last has to say one of these."""
+ASSUMED = ("assumed", "wrong")
+"""The last step, which is the answer, has to say one of these: what was assumed, or what to do if it is wrong."""
 _QUOTED = re.compile(r"«([^«»]{1,200})»")
 _WORD = re.compile(r"[\w'’-]+")
 CURVES = (
@@ -70,17 +81,24 @@ CURVES = (
 )
 
 
-def rule(preference: str, step: str) -> float:
-    """The score of a step in [-1, 1]: -1 without a quotation, plus its part of WORDS, plus 1 for a word of FEELINGS."""
+def rule(preference: str, step: str, last: bool) -> float:
+    """The score of a step in [-1, 1]: -1 without a quotation, plus its part of WORDS, plus 1 for a word that is asked for."""
     source = f" {' '.join(_WORD.findall(preference.casefold()))} "
     found = [_WORD.findall(quoted.casefold()) for quoted in _QUOTED.findall(step)]
     length = max((len(words) for words in found if words and f" {' '.join(words)} " in source), default=0)
-    return -BEST + min(length, WORDS) / WORDS + any(word in _WORD.findall(step.casefold()) for word in FEELINGS)
+    said = any(word in _WORD.findall(step.casefold()) for word in (ASSUMED if last else FEELINGS))
+    return -BEST + min(length, WORDS) / WORDS + said
 
 
-def score(cases: Sequence[Case]) -> list[list[Scored]]:
-    """The rule as a critic."""
-    return [[Scored(rule(case.preference, step), "By the rule.", None, ()) for step in case.steps] for case in cases]
+def score(cases: Sequence[Case], answer: bool = True) -> list[list[Scored]]:
+    """The rule as a critic; with `answer` the last step of a response is judged as its answer."""
+    return [
+        [
+            Scored(rule(case.preference, step, answer and place == len(case.steps)), "By the rule.", None, ())
+            for place, step in enumerate(case.steps, 1)
+        ]
+        for case in cases
+    ]
 
 
 def prompts(splits: Sequence[str], shifts: int) -> list[Prompt]:
@@ -148,20 +166,17 @@ def row(seed: int, name: str, checkpoint: Path, asked: Sequence[Prompt]) -> Row:
     return Row(seed, name, measure(checkpoint, asked, False), measure(checkpoint, list(asked) * 2, True))
 
 
-def curves_of(folder: Path) -> dict[str, list[tuple[int, float | None]]]:
+def curves_of(folder: Path) -> dict[str, Series]:
     """What a run logged at every update, by name."""
     log = json.loads((folder / "metrics.json").read_text("utf-8"))["log"]
     return {name: [(entry["step"], entry[name]) for entry in log if name in entry] for name in CURVES}
 
 
-def learned(seed: int, folder: Path, recipe: PolicyRecipe = RECIPE) -> Iterator[tuple[str, Path]]:
-    """Name and folder of RFT and of every way, as they are done."""
-    yield "RFT", rft(seed, folder / "rft")
-    asked = prompts(["train"], 6)
-    for name, credit in WAYS.items():
-        own = folder / name
-        train_policy(folder / "rft" / "model", asked, score, own, replace(recipe, seed=seed, credit=credit), Quiet())
-        yield name, own
+def train(start: Path, name: str, folder: Path, recipe: PolicyRecipe, critic: Score = score) -> Path:
+    """One run from RFT; the folder."""
+    own = replace(recipe, credit=CREDITS[name])
+    train_policy(start / "model", prompts(["train"], 6), critic, folder, own, Quiet())
+    return folder
 
 
 def rft(seed: int, folder: Path) -> Path:
@@ -205,22 +220,21 @@ def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def told(name: str, curves: Mapping[str, Sequence[tuple[int, float | None]]]) -> list[str]:
+def told(curves: Mapping[str, Series]) -> list[str]:
     """A run in training, in words: signal, form and steps along its way, and the alarms."""
     lines = [
-        f"  {name}: groups without a gradient, mean of all updates: GRPO {_average(curves['zero_grpo']):.1%}, "
-        f"CDPA {_average(curves['zero_cdpa']):.1%}"
+        f"  groups without a gradient, mean of all updates: {_average(curves['zero_grpo']):.1%} by the mean step score (GRPO), "
+        f"{_average(curves['zero_cdpa']):.1%} by step scores (CDPA)"
     ]
-    for metric in ("step_score", "rewards/format/mean", "steps", "entropy", "kl"):
+    for metric in ("step_score", "rewards/format/mean", "steps", "completions/clipped_ratio", "entropy", "kl"):
         values = curves[metric]
         points = [f"{_average(values[at : at + 5]):.2f}" for at in range(0, len(values), 5)]
-        lines.append(f"    {metric}, means of five updates: {' '.join(points)}")
+        lines.append(f"  {metric}, means of five updates: {' '.join(points)}")
     first = first_alarms(curves)
-    lines += [f"    alarm at update {seen}: {text}" for seen, text in first] or ["    no alarm"]
-    return lines
+    return lines + ([f"  alarm after update {seen}: {text}" for seen, text in first] or ["  no alarm"])
 
 
-def first_alarms(curves: Mapping[str, Sequence[tuple[int, float | None]]]) -> list[tuple[int, str]]:
+def first_alarms(curves: Mapping[str, Series]) -> list[tuple[int, str]]:
     """The update after which each alarm is raised for the first time, by somebody who looks after every update, and its words."""
     found: dict[str, tuple[int, str]] = {}
     for seen in range(1, max((values[-1][0] for values in curves.values() if values), default=0) + 1):
@@ -230,8 +244,9 @@ def first_alarms(curves: Mapping[str, Sequence[tuple[int, float | None]]]) -> li
     return list(found.values())
 
 
-def _average(points: Sequence[tuple[int, float | None]]) -> float:
-    return statistics.fmean(value for _, value in points if value is not None)
+def _average(points: Series) -> float:
+    known = [value for _, value in points if value is not None and math.isfinite(value)]
+    return statistics.fmean(known) if known else math.nan
 
 
 def main() -> None:
@@ -245,13 +260,25 @@ def main() -> None:
     rows = [row(0, "base", FOLDER, asked)]
     with tempfile.TemporaryDirectory() as name:
         for seed in seeds:
-            began = time.perf_counter()
-            for way, folder in learned(seed, Path(name) / str(seed)):
-                rows.append(row(seed, way, folder / "model", asked))
-                print(f"seed {seed}, {way}: done after {time.perf_counter() - began:.0f} s", flush=True)
-                if way != "RFT":
-                    print("\n".join(told(way, curves_of(folder))), flush=True)
-    print(table(rows))
+            folder = Path(name) / str(seed)
+            start = rft(seed, folder / "RFT")
+            rows.append(row(seed, "RFT", start / "model", asked))
+            for way in CREDITS:
+                began = time.perf_counter()
+                made = train(start, way, folder / way, replace(RECIPE, seed=seed))
+                print(
+                    f"seed {seed}, {way}: {time.perf_counter() - began:.0f} s",
+                    *told(curves_of(made)),
+                    sep="\n",
+                    flush=True,
+                )
+                rows.append(row(seed, way, made / "model", asked))
+        print(table(rows), flush=True)
+        start = Path(name) / str(seeds[0]) / "RFT"
+        for way in COLLAPSING:
+            recipe = replace(RECIPE, seed=seeds[0], updates=COLLAPSE)
+            made = train(start, way, Path(name) / f"collapse-{way}", recipe, partial(score, answer=False))
+            print(f"the answer judged like any step, {way}:", *told(curves_of(made)), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
