@@ -41,7 +41,8 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(
         "format",
         "rewards/format/mean",
-        "Fewer than half of the responses have well-numbered steps any more. Raise the weight of the format.",
+        "Fewer than half of the responses end in time with well-numbered steps. Raise the weight of the format; if many are cut "
+        "off, allow more tokens too.",
         below=0.5,
         share=0.75,
     ),

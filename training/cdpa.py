@@ -40,8 +40,8 @@ class Credit:
     """How scores become advantages.
 
     `tokens` True is CDPA: the score of its step for every token, at `level`. False is GRPO with the mean step score as the one
-    reward of a response. `format_weight` > 0 adds an ordinary group advantage for well-numbered steps (SPEC 4a: without it a
-    policy learns to write no markers). A run stops when more than `max_unscored` of the newest steps have no score. Every
+    reward of a response. `format_weight` > 0 adds an ordinary group advantage for responses that end with well-numbered steps (SPEC 4a:
+    without it a policy learns to write no markers). A run stops when more than `max_unscored` of the newest steps have no score. Every
     `keep_every` updates the responses are written down; 0 keeps none.
     """
 
@@ -161,9 +161,8 @@ class CDPATrainer(GRPOTrainer):
     def _advantages(self, scores: Tensor, index: Tensor, mask: Tensor) -> Tensor:
         """Advantages of the local rows (B, T), with the statistics of whole groups: rows of a group may lie on two processes."""
         group = self.num_generations if self.model.training else self.num_generations_eval
-        formats = torch.tensor(
-            [torch.nan if one.truncated else one.format for one in self._steps.batch], dtype=torch.float64
-        )
+        # Cut-off responses count as badly formed, though they learn nothing: else nothing speaks for ending a response at all.
+        formats = torch.tensor([one.format for one in self._steps.batch], dtype=torch.float64)
         whole, places, real = self._gathered(scores, torch.nan), self._gathered(index, -1), self._gathered(mask, 0)
         means = torch.where((~whole.isnan()).any(1), whole.nanmean(1), torch.nan)
         credit = self._credit
