@@ -40,9 +40,9 @@ class Credit:
     """How scores become advantages.
 
     `tokens` True is CDPA: the score of its step for every token, at `level`. False is GRPO with the mean step score as the one
-    reward of a response. `format_weight` > 0 adds an ordinary group advantage for responses that end with well-numbered steps (SPEC 4a:
-    without it a policy learns to write no markers). A run stops when more than `max_unscored` of the newest steps have no score. Every
-    `keep_every` updates the responses are written down; 0 keeps none.
+    reward of a response. `format_weight` > 0 adds an ordinary group advantage for responses that end with well-numbered steps
+    (SPEC 4a: without it a policy learns to write no markers). A run stops when more than `max_unscored` of the newest steps have
+    no score. Every `keep_every` updates the responses are written down; 0 keeps none.
     """
 
     tokens: bool = True
