@@ -21,6 +21,7 @@ from training.critic_rows import check, encode
 from training.models import Loaded
 from training.runs import ADAPTER, CHECKPOINTS, METRICS, WEIGHTS, Lesson, Outcome, Recipe, Setting, newest, run
 from training.sft import config
+from training.sharding import settled
 
 __all__ = [
     "ADAPTER", "CHECKPOINTS", "METRICS", "WEIGHTS", "Collator", "CriticTrainer", "Outcome", "Recipe", "newest", "parts",
@@ -124,7 +125,7 @@ def _rows(loaded: Loaded, found: Sequence[Example], limit: int) -> Dataset | Non
 def _trainer(setting: Setting) -> CriticTrainer:
     return CriticTrainer(
         model=setting.loaded.model,
-        args=config(setting),
+        args=settled(config(setting)),
         data_collator=Collator(pad_token_id=setting.loaded.tokenizer.pad_token_id or 0),
         train_dataset=setting.sides[0],
         eval_dataset=setting.sides[1],

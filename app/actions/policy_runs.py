@@ -60,10 +60,14 @@ def critic_of(context: Context, spec: PolicyJob, reward: Reward, reporter: Repor
             reporter.input("critic", checkpoint_digest(path))
         case Endpoint():
             pass
-    how = Scoring(
+    return LiveCritic(context, engine, reward, scoring_of(spec))
+
+
+def scoring_of(spec: PolicyJob) -> Scoring:
+    """How a spec has its critic asked."""
+    return Scoring(
         samples=spec.critic_samples, max_tokens=spec.critic_tokens, seed=spec.seed, side_by_side=spec.side_by_side
     )
-    return LiveCritic(context, engine, reward, how)
 
 
 def parts_of(records: Sequence[Record], spec: PolicyJob) -> Parts:

@@ -17,12 +17,14 @@ from typing import Any
 from app.actions.bases import base_at
 from app.actions.people_labels import labelled, sentence
 from app.actions.register_critic import registered
+from app.actions.together import train_together
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.cache import CachedModel
 from app.engines.endpoint import Local
 from app.engines.roles import open_engine, source
 from app.errors import Refused
+from app.order import Order
 from core.critic_data import Example, Lint, Parts, counts, examples, lint, refusal, split
 from core.critic_report import Judged, as_json, points, report
 from core.critic_scoring import score_steps
@@ -63,7 +65,11 @@ def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Rep
     }
     if spec.base == UNTRAINED:
         base = _untrained(base, folder, spec.seed)
-    trained = _train(spec, base, parts, folder, reporter)
+    if spec.processes > 1:
+        order = Order(spec, base, (list(parts.train), list(parts.held_out)))
+        trained = train_together(context, order, folder, reporter)
+    else:
+        trained = learn(spec, base, parts, folder, reporter)
     result |= trained
     if trained["whole"] and spec.report_steps and parts.held_out:
         chosen = choose(parts.held_out, spec.report_steps, spec.seed)
@@ -134,7 +140,8 @@ def _untrained(starter: Path, folder: Path, seed: int) -> Path:
     return write_untrained(starter, folder / "untrained", seed)
 
 
-def _train(spec: CriticSpec, base: Path, parts: Parts, folder: Path, reporter: Reporter) -> dict[str, Any]:
+def learn(spec: CriticSpec, base: Path, parts: Parts, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """The training itself, in this process or this process's part of it: counts and last losses. Raises Refused."""
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
         from training.critic import Recipe, train_critic

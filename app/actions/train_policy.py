@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from app.actions.policy_runs import Run, critic_of, parts_of, records_of, registered, report_of, start_of
+from app.actions.together import train_together
 from app.context import Context
 from app.engines.live_critic import LiveCritic
 from app.errors import Refused
+from app.order import Order
 from core.jobs import Reporter
 from core.policy_data import Asked
 from core.policy_specs import PolicySpec
@@ -31,26 +33,39 @@ def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Rep
         "held_out": {"scenarios": len(parts.held_out)},
         "drawn": parts.drawn,
     }
-    with critic_of(context, spec, spec.reward, reporter) as critic:
-        result |= _train(spec, base, prompts, critic, folder, reporter)
-        run = Run(spec, base, folder, [(one.preference, one.query) for one in prompts], parts.held_out)
-        if result["whole"]:
-            result["evaluation"] = report_of(context, run, critic, reporter)
-        counts = critic.tally.read()
-        result["critic"] = {
-            "calls": counts.calls,
-            "failures": dict(counts.failures),
-            "tokens": counts.prompt_tokens + counts.completion_tokens,
-            "seconds": round(critic.seconds, 1),
-        }
+    run = Run(spec, base, folder, [(one.preference, one.query) for one in prompts], parts.held_out)
+    critic = critic_of(context, spec, spec.reward, reporter)
+    if spec.processes > 1:
+        result |= train_together(context, Order(spec, base, (list(prompts), []), critic.engine), folder, reporter)
+        if result["whole"] and spec.report_prompts and parts.held_out and not reporter.cancelled():
+            with critic:
+                result["evaluation"] = report_of(context, run, critic, reporter)
+    else:
+        with critic:
+            result |= learn(spec, base, prompts, critic, folder, reporter)
+            if result["whole"]:
+                result["evaluation"] = report_of(context, run, critic, reporter)
+            result["critic"] = critic_counts(critic)
     if result["whole"]:
         result["model"] = registered(context, run, result)
     return result
 
 
-def _train(
+def critic_counts(critic: LiveCritic) -> dict[str, Any]:
+    """What a critic was asked so far: calls, failures by reason, tokens, and the seconds that were waited for it."""
+    counts = critic.tally.read()
+    return {
+        "calls": counts.calls,
+        "failures": dict(counts.failures),
+        "tokens": counts.prompt_tokens + counts.completion_tokens,
+        "seconds": round(critic.seconds, 1),
+    }
+
+
+def learn(
     spec: PolicySpec, base: Path, prompts: Sequence[Asked], critic: LiveCritic, folder: Path, reporter: Reporter
 ) -> dict[str, Any]:
+    """The training itself, in this process or this process's part of it: counts, last metrics, signals. Raises Refused."""
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
         from training.cdpa import CriticFailed
