@@ -115,7 +115,9 @@ class Journal:
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def begun(self) -> None:
-        """This process runs."""
+        """This process runs. The first one takes back the wish to end of a run before."""
+        if self._rank == 0:
+            (self._folder / STOP).unlink(missing_ok=True)
         (self._folder / f"begun-{self._rank}").write_text(f"{os.getpid()}\n")
 
     def progress(self, done: float, total: float, message: str = "") -> None:

@@ -22,7 +22,7 @@ from training.cdpa import CDPATrainer, Credit, Score, StepRewards
 from training.generate import SMALL
 from training.models import Loaded, device_of, load
 from training.runs import CHECKPOINTS, PLAN, Outcome, Tell, finished_in, go_on, keep_plan, lora_of, written
-from training.sharding import keep_step, settled
+from training.sharding import settled
 from training.turns import NotTrainable
 
 
@@ -166,7 +166,7 @@ def make_trainer(
     loaded: Loaded, prompts: Sequence[Prompt], score: Score, folder: Path, recipe: PolicyRecipe, reporter: Reporter
 ) -> CDPATrainer:
     """The trainer of a run, not yet started."""
-    trainer = CDPATrainer(
+    return CDPATrainer(
         model=loaded.model,
         args=settled(options(recipe, folder)),
         train_dataset=dataset(prompts),
@@ -177,5 +177,3 @@ def make_trainer(
         credit=recipe.credit,
         folder=folder,
     )
-    keep_step(trainer, loaded.model)
-    return trainer

@@ -1,4 +1,4 @@
-"""Models that are split among processes (FSDP2, ZeRO-3): on the CPU too, while they generate, and put together again at the end.
+"""Models that are split among processes (FSDP2, ZeRO-3): on the CPU too, and put together again at the end.
 
 Knows accelerate's state and a trainer; not what is trained. Nothing here changes a run whose processes hold the whole model.
 """
@@ -35,15 +35,6 @@ def settled(arguments: Any) -> Any:
 def split(trainer: Any) -> bool:
     """True where no process holds the whole model."""
     return bool(trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
-
-
-def keep_step(trainer: Any, model: Any) -> None:
-    """Let the processes generate in step: one whose responses have ended goes on, as the others need its part of the model.
-
-    transformers does so by itself for ZeRO-3 and for models that it has split itself, not for those that accelerate splits.
-    """
-    if trainer.is_fsdp_enabled:
-        model._is_fsdp_managed_module = True
 
 
 def whole(trainer: Any) -> Any:

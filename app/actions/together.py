@@ -11,7 +11,7 @@ import sys
 import time
 from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from app import gpu
 from app.context import Context
@@ -43,7 +43,7 @@ def layout_of(context: Context, training: Training) -> Layout:
 def environment_of(layout: Layout) -> dict[str, str]:
     """What the processes find in their environment beside that of whoever starts them."""
     quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONFAULTHANDLER": "1"}
-    return quiet if layout.gpu else quiet | {"ACCELERATE_USE_CPU": "true"}
+    return quiet if layout.gpu else quiet | {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def threads_of(layout: Layout) -> int:
@@ -70,8 +70,10 @@ def missing(layout: Layout) -> str:
     return f"Sharding by {layout.sharding} needs {', '.join(names)}, which is not installed: pip install {' '.join(names)}."
 
 
-def run_layout(order: Order, layout: Layout, folder: Path, reporter: Reporter) -> dict[str, Any]:
-    """As `train_together`, in a layout of one node that is handed in."""
+def run_layout(
+    order: Order, layout: Layout, folder: Path, reporter: Reporter, log: IO[bytes] | None = None
+) -> dict[str, Any]:
+    """As `train_together`, in a layout of one node that is handed in; what is printed goes to `log` where there is one."""
     if problem := launching.layout_problem(layout) or launching.size_problem(order.training, layout.total):
         raise Refused(problem)
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
@@ -80,10 +82,11 @@ def run_layout(order: Order, layout: Layout, folder: Path, reporter: Reporter) -
     made = launching.config(order.training, layout)
     (folder / CONFIG).write_text(launching.text(made), "utf-8")
     command = launching.command(layout, 0, sys.executable, str(folder), threads_of(layout))
-    sys.stderr.write(f"{shlex.join(command)}\n")
-    sys.stderr.flush()
+    if log is None:
+        sys.stderr.write(f"{shlex.join(command)}\n")
+        sys.stderr.flush()
     launcher = subprocess.Popen(
-        command, cwd=TOP, env=os.environ | environment_of(layout), stdin=subprocess.DEVNULL
+        command, cwd=TOP, env=os.environ | environment_of(layout), stdin=subprocess.DEVNULL, stdout=log, stderr=log
     )  # fmt: skip
     try:
         updates = _attend(launcher, Reading(folder), reporter)

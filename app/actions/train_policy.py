@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.actions.policy_runs import Run, critic_of, parts_of, records_of, registered, report_of, start_of
+from app.actions.preflight_processes import vllm_problem
 from app.actions.together import train_together
 from app.context import Context
 from app.engines.live_critic import LiveCritic
@@ -25,6 +26,8 @@ LAST = ("loss", "step_score", "kl", "entropy", "steps", "grad_norm", "completion
 
 def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Run a training to its end, or until it is told to stop. Returns counts, last metrics, signals, report. Raises Refused."""
+    if problem := vllm_problem(context, spec):
+        raise Refused(problem)
     base = start_of(context, spec, reporter)
     parts = parts_of(records_of(context, spec, reporter), spec)
     prompts = parts.train[: spec.limit] if spec.limit else parts.train

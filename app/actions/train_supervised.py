@@ -25,7 +25,7 @@ def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, re
     check_trackers(spec.report_to, folder)
     records = records_of(context, spec, reporter)
     parts = parts_of(records, spec)
-    sides = _sides(spec, records, parts)
+    sides = sides_of(spec, records, parts)
     result: dict[str, Any] = {
         "train": {"scenarios": len({one.group for one in sides[0]}), "examples": len(sides[0])},
         "held_out": {"scenarios": len(parts.held_out), "examples": len(sides[1])},
@@ -46,7 +46,7 @@ def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, re
     return result
 
 
-def _sides(spec: SFTSpec | TPOSpec, records: list[Record], parts: Parts) -> Rows:
+def sides_of(spec: SFTSpec | TPOSpec, records: list[Record], parts: Parts) -> Rows:
     """What is learned and what is only looked at. Raises Refused where there is nothing to learn."""
     found: Sequence[Example | Ranked]
     match spec:
