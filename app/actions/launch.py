@@ -133,7 +133,9 @@ def checks(context: Context, training: Training, layout: Layout, rank: int) -> I
     """Everything that is looked at on the node of a rank, one after the other."""
     problem = launching.layout_problem(layout, rank)
     yield Check(
-        "layout", not problem, problem or f"{layout.total} processes: {layout.processes} on each node of {layout.nodes}."
+        "layout",
+        not problem,
+        problem or f"{layout.total} processes: {layout.processes} on each node of {layout.nodes}.",
     )
     problem = launching.size_problem(training, layout.total)
     micro = 0 if problem else launching.accumulation(training, layout.total)

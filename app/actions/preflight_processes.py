@@ -21,8 +21,8 @@ SERVE = (
     'VLLM_SERVER_DEV_MODE=1 vllm serve BASE --weight-transfer-config \'{"backend": "nccl"}\' '
     "--logprobs-mode processed_logprobs --max-logprobs -1"
 )
-"""How TRL 1.16 wants the server of `vllm: server` (`trl.generation.vllm_client.VLLMClient`); its own `trl vllm-serve` is gone to
-plain vLLM."""
+"""How TRL 1.16 wants the server of `vllm: server` (`trl.generation.vllm_client.VLLMClient`): plain vLLM, which is also all that
+its own, deprecated `trl vllm-serve` starts."""
 
 
 def layout_here(context: Context, training: Training) -> Layout:

@@ -81,7 +81,9 @@ def _launch(context: Context, options: argparse.Namespace) -> int:
         for rank in range(layout.nodes):
             print(f"node {rank}: {launch.script(layout, rank, options.write.resolve())}", end="")
         made, kind = options.write.resolve() / "model", "critic" if isinstance(training, CriticSpec) else "policy"
-        print(f"Afterwards: {shlex.join(['subtext', 'models', 'add', str(made), '--name', training.name, '--kind', kind])}")
+        print(
+            f"Afterwards: {shlex.join(['subtext', 'models', 'add', str(made), '--name', training.name, '--kind', kind])}"
+        )
         return 0 if not options.rehearse else _say(rehearse(training, layout))
     worst = 0
     for check in launch.checks(context, training, layout, options.rank):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from app.actions import jobs as actions
 from app.actions.import_data import import_files
 from app.actions.launch import order_of
 from app.actions.preflight_policy import check
+from app.actions.preflight_processes import SERVE
 from app.actions.together import _told, layout_of, missing, run_layout
 from app.context import Context, open_context
 from app.errors import Killed, Refused
@@ -219,6 +221,17 @@ def test_a_process_leaves_its_sentence_or_its_fault(context: Context, stocked: i
     assert rank.main([str(tmp_path / "nowhere")]) == 1
     lost = Reading(tmp_path / "nowhere").fault()
     assert lost is not None and lost.kind == "crashed" and lost.text.startswith("FileNotFoundError")
+
+
+def test_the_server_that_is_asked_for_is_the_one_that_trl_starts() -> None:
+    """TRL's own command is deprecated and starts plain vLLM; these are the arguments it adds."""
+    from trl.scripts.vllm_serve import ScriptArguments, build_command
+
+    theirs, ours = build_command(ScriptArguments(model="BASE")), shlex.split(SERVE)
+    added = ours[ours.index("BASE") + 1 :]
+    assert ours[1:4] == ["vllm", "serve", "BASE"] and len(added) == 6
+    for option, value in zip(added[::2], added[1::2], strict=True):
+        assert theirs[theirs.index(option) + 1] == value
 
 
 def test_vllm_without_a_gpu_is_refused_before_anything_is_loaded(
