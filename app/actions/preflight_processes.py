@@ -54,7 +54,7 @@ def devices_line(layout: Layout, found: tuple[str, ...]) -> Line:
     count, cores = layout.processes, os.cpu_count() or 1
     if layout.gpu and count > len(found):
         has = f"{len(found)} GPU{'' if len(found) == 1 else 's'}"
-        return Line("processes", "blocking", f"{count} processes need as many GPUs, and this machine gives jobs {has}.")
+        return Line("processes", "blocking", f"{count} processes need as many GPUs, and this machine gives jobs {has}: take no more.")
     if layout.gpu:
         return Line("processes", "ok", f"{count} processes, each on a GPU of its own.")
     if count > cores:

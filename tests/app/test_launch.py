@@ -128,7 +128,8 @@ def test_gpus_are_counted_and_a_configuration_for_them_is_read_by_accelerate(
     assert layout == Layout(4, 2, "none", True, "10.0.0.1", 29500)
     line = preflight_processes.devices_line(layout, preflight_processes.gpus(context, training))
     assert (
-        line.level == "blocking" and line.text == "4 processes need as many GPUs, and this machine gives jobs 2 GPUs."
+        line.level == "blocking"
+        and line.text == "4 processes need as many GPUs, and this machine gives jobs 2 GPUs: take no more."
     )
     assert next(iter(preflight_processes.lines(context, training))) == line
     found = launch.config_check(training, Layout(4, 2, "deepspeed", True, "10.0.0.1", 29500), 1)

@@ -113,30 +113,40 @@ def test_a_job_of_two_processes_makes_the_weights_of_one(patient: Context, stock
     assert len(list((folder / FOLDER).glob("begun-*"))) == 2
 
 
-def test_kill_a_process_and_cancel_the_job(patient: Context, stocked: int) -> None:
-    """One killed process of two: the job is queued again and goes on. Cancelled, it keeps its place and leaves nobody behind."""
+def ended_by_cancel(context: Context, worker: Worker, job: Job) -> Job:
+    """Cancel a job; the job as it ended, once nothing of it is left."""
+    leader, mark = named(job.handle), attempt_of(context, job).mark
+    assert leader is not None and members(leader, mark)
+    actions.cancel(context, job.id)
+    job = until(context, worker, job.id, lambda job: job.status == "cancelled")
+    assert "ended by itself at its next safe point" in job.message, log_of(context, job)
+    while not worker.idle():
+        worker.turn()
+        time.sleep(0.02)
+    assert members(leader, mark) == []
+    return job
+
+
+def test_cancel_resume_and_kill_a_job_of_two_processes(patient: Context, stocked: int) -> None:
+    """Cancelled while its processes start, it ends at once. One of two killed: it is queued again and goes on. Cancelled later,
+    it keeps what was done. Nobody is ever left behind."""
     tiny = {"processes": 2, "group": 2, "prompts": 1, "batch": 1, "updates": 500, "max_new": 40, "critic_tokens": 16}
     job_id = actions.enqueue(patient, spec("cdpa", stocked, save_every=2, keep_every=0, report_prompts=0, **tiny))
-    worker = Worker(patient)
+    worker, reading = Worker(patient), Reading(patient.settings.data.resolve() / "jobs" / str(job_id))
+    job = until(patient, worker, job_id, lambda _: reading.begun())
+    ended_by_cancel(patient, worker, job)
+    actions.resume(patient, job_id)
     job = until(patient, worker, job_id, lambda job: job.progress_done >= 3)
     folder = attempt_of(patient, job).folder
     ranks = [int((folder / FOLDER / f"begun-{place}").read_text()) for place in (0, 1)]
     os.kill(ranks[1], signal.SIGKILL)
-    job = until(patient, worker, job_id, lambda job: job.attempt == 2)
-    assert gone(ranks[0]) and gone(ranks[1]), "what the first attempt left is ended before the second begins"
+    job = until(patient, worker, job_id, lambda job: job.attempt == 3)
+    assert gone(ranks[0]) and gone(ranks[1]), "what the attempt left is ended before the next one begins"
     assert job.restarts == 1
     before = newest(folder / "checkpoints")
     assert before is not None
     job = until(patient, worker, job_id, lambda job: job.progress_done >= 5)
-    assert actions.cancel(patient, job_id)
-    leader, attempt = named(job.handle), attempt_of(patient, job)
-    assert leader is not None
-    job = until(patient, worker, job_id, lambda job: job.status == "cancelled")
-    assert "ended by itself at its next safe point" in job.message, log_of(patient, job)
-    while not worker.idle():
-        worker.turn()
-        time.sleep(0.02)
-    assert members(leader, attempt.mark) == []
+    ended_by_cancel(patient, worker, job)
     after = newest(folder / "checkpoints")
     assert after is not None and int(after.name.split("-")[1]) >= 5, "what was done until the wish is kept"
 
