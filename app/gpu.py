@@ -46,7 +46,10 @@ def held_after(pids: Collection[int], seconds: float = 5.0) -> int:
 
 
 def memory(device: str) -> str:
-    """'80 of 81920 MiB in use' for a device, '' where it cannot be known."""
+    """'80 of 81920 MiB in use' for a device, '' where it cannot be known; of several, by comma, each with its number."""
+    if "," in device:
+        known = [(one, said) for one in device.split(",") if (said := memory(one))]
+        return ", ".join(f"{one}: {said}" for one, said in known)
     if not device.isdigit():
         return ""
     found = _ask("--query-gpu=memory.used,memory.total", f"--id={device}")

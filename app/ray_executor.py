@@ -329,9 +329,11 @@ class Unset:
 
 
 def _placed(environment: dict[str, str]) -> tuple[dict[str, str], int]:
-    """The environment without the number of a GPU, and how many GPUs Ray is asked for: Ray chooses which."""
-    if environment.get("CUDA_VISIBLE_DEVICES"):
-        return {name: value for name, value in environment.items() if name != "CUDA_VISIBLE_DEVICES"}, 1
+    """The environment without the numbers of GPUs, and how many GPUs Ray is asked for: Ray chooses which."""
+    if devices := environment.get("CUDA_VISIBLE_DEVICES"):
+        return {name: value for name, value in environment.items() if name != "CUDA_VISIBLE_DEVICES"}, devices.count(
+            ","
+        ) + 1
     return environment, 0
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import record
 from app.context import Context, open_context
-from app.errors import Refused
+from app.errors import Killed, Refused
 from app.executor import job_command
 from app.locks import Lock
 from app.processes import boot, myself
@@ -175,6 +175,10 @@ def _attempt(
         result = plain(action(context, spec, folder, reporter))
     except Refused as refusal:
         return _ended(reporter, told_text(str(refusal)))
+    except Killed as killed:
+        _say(f"{killed}\n")
+        os.kill(os.getpid(), signal.SIGKILL)  # the worker finds the job without an end, and queues it again
+        raise
     except OSError as error:
         _say(traceback.format_exc())
         return _ended(reporter, _storage(error))

@@ -45,7 +45,7 @@ MEANING: Mapping[str, str] = {
     "admin": "name of the admin account to make at the first start; without one a local server is for a single user",
     "admin_password": "password of that account; at least 10 characters",
     "light_jobs": "background jobs of the light lane that run at once",
-    "devices": "devices of gpu jobs, one job each: `auto`, `cpu`, or numbers of GPUs by comma",
+    "devices": "devices of gpu jobs, one for each process of a job: `auto`, `cpu`, or numbers of GPUs by comma",
     "job_grace": "seconds a cancelled job has to end by itself before all its processes are killed",
     "ray_address": "head of a Ray cluster that runs the jobs, as in `http://127.0.0.1:8265`; without one they run here",
     "vllm_python": "Python with vLLM for the model servers started here; without one this Python, then that of `make vllm-cpu`",

@@ -50,8 +50,8 @@ class Worker:
         self._watched: dict[str, _Watched] = {}
         self._unborn: dict[tuple[int, int], float] = {}
         settings = context.settings
-        self._places = [Place("light", "", settings.light_jobs)]
-        self._places += [Place("gpu", device, 1) for device in gpu.devices(settings.devices, os.environ)]
+        self._light = Place("light", "", settings.light_jobs)
+        self._devices = gpu.devices(settings.devices, os.environ)
 
     def turn(self) -> None:
         """One round: rows against processes, then new jobs. Trouble with the disk or the database is told and tried again."""
@@ -140,12 +140,31 @@ class Worker:
             jobs.finish(self._context.database, job.id, job.attempt, end, self._context.now())
 
     def _claim(self) -> None:
-        for place in self._places:
-            while jobs.ready(self._context.database, place.lane):
-                job = jobs.claim(self._context.database, self.name, place, self._context.now())
+        for free in (self._free_light, self._free_devices):
+            while (found := free()) is not None:
+                place, job_id = found
+                job = jobs.claim(self._context.database, self.name, place, self._context.now(), job_id)
                 if job is None:
                     break
                 self._start(job)
+
+    def _free_light(self) -> tuple[Place, int] | None:
+        waiting = jobs.ready(self._context.database, self._light.lane)
+        return None if waiting is None else (self._light, waiting.id)
+
+    def _free_devices(self) -> tuple[Place, int] | None:
+        """As many free devices as the oldest gpu job has processes; None while there are too few, also for jobs behind it.
+
+        So a job of many devices is not overtaken for ever. One that wants more than there are gets all, and says so itself.
+        On the CPU, which is one device, any number of processes run.
+        """
+        waiting = jobs.ready(self._context.database, "gpu")
+        if waiting is None:
+            return None
+        taken = jobs.taken(self._context.database, "gpu")
+        free = [device for device in self._devices if device not in taken]
+        wanted = min(waiting.processes, len(self._devices))
+        return (Place("gpu", ",".join(free[:wanted]), 1), waiting.id) if len(free) >= wanted else None
 
     def _start(self, job: Job) -> None:
         database, attempt = self._context.database, self._attempt(job)

@@ -6,8 +6,9 @@ quotes, and better by half of the scale when it says what the person fears or wo
 when it says what it assumes. The best step scores 1. The policy is the starter model; RFT is the preset's, on the best paths of
 the starter set's `train` split. CDPA and GRPO start there with the same prompts, rule, seeds and number of updates; GRPO has the
 mean of a response's step scores as its one reward and keeps the format term, so the two differ in where the credit goes and in
-nothing else. Rule and rate were chosen with a look at CDPA on seed 1, the rule after a first one had collapsed (kept below as the collapse); GRPO has them too, and seeds 2 and 3 were not looked at
-before. Held-out prompts are made of the eight scenarios that the starter model never saw.
+nothing else. Rule and rate were chosen with a look at CDPA on seed 1, the rule after a first one had collapsed (it is the
+collapse below); GRPO has them too, and seeds 2 and 3 were not looked at before. Held-out prompts are made of the eight
+scenarios that the starter model never saw.
 
 The collapse: with the same rule, but the answer judged like any other step, ending a response does not pay. The policy learns not
 to end; what does not end has no step, no score and no advantage, so nothing pulls it back. Trained with and without the format

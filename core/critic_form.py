@@ -96,6 +96,18 @@ FIELDS: tuple[FormField, ...] = (
     ),
     FormField("device", "machine", "Device", "auto takes a GPU where there is one."),
     FormField(
+        "processes",
+        "machine",
+        "Processes",
+        "So many train together, each on a GPU of its own (or on cores of the CPU); an update sees the same, only sooner.",
+    ),
+    FormField(
+        "sharding",
+        "machine",
+        "Model on several GPUs",
+        "none: whole on each (DDP); fsdp or deepspeed (ZeRO-3): split among them, for a model too large for one.",
+    ),
+    FormField(
         "save_every",
         "machine",
         "Checkpoint every",

@@ -1,12 +1,17 @@
 """The base of every job's spec, and the names its fields share. Knows the shape of an order and its lane; no kind of job."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Lane = Literal["light", "gpu"]
 Tracker = Literal["trackio", "tensorboard", "wandb"]
 Device = Literal["auto", "cpu", "cuda"]
+Sharding = Literal["none", "fsdp", "deepspeed"]
+"""How several processes share a model: `none` keeps it whole in each (DDP), `fsdp` (FSDP2) and `deepspeed` (ZeRO-3) split it."""
+MOST_PROCESSES = 64
+Processes = Annotated[int, Field(ge=1, le=MOST_PROCESSES)]
+"""Processes of a training on one machine; on GPUs each has one of its own."""
 AFTER = "after"
 """A base that the job before makes; it becomes `job:ID` when the job is put into the queue behind that one."""
 

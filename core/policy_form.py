@@ -149,6 +149,18 @@ FIELDS: tuple[FormField, ...] = (
     FormField("side_by_side", "machine", "Critic calls at once", "In flight at the same time."),
     FormField("device", "machine", "Device", "auto takes a GPU where there is one."),
     FormField(
+        "processes",
+        "machine",
+        "Processes",
+        "So many train together, each on a GPU of its own (or on cores of the CPU); an update sees the same, only sooner.",
+    ),
+    FormField(
+        "sharding",
+        "machine",
+        "Model on several GPUs",
+        "none: whole on each (DDP); fsdp or deepspeed (ZeRO-3): split among them, for a model too large for one.",
+    ),
+    FormField(
         "vllm",
         "machine",
         "Responses by vLLM",

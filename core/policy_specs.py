@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from core.advantages import Level
-from core.job_spec import Device, JobSpec, Lane, Tracker
+from core.batching import accumulation_problem, responses_problem
+from core.job_spec import Device, JobSpec, Lane, Processes, Sharding, Tracker
 
 Whole = Literal["response", "review", "rubric"]
 Reward = Literal["steps", "steps+review", "response", "review", "rubric"]
@@ -43,6 +44,7 @@ class PolicyJob(JobSpec):
     the split `validation` or `test` are held out; where a set states no split, `held_out` is the share that is drawn. At the end
     base and trained policy answer at most `report_prompts` held-out prompts greedily, with `max_new` tokens at most, and the
     critic scores the steps (0: no report). `critic` is '' as the settings say, `starter`, `model:ID` or `server:PORT`.
+    `processes` of one machine train together, sharing the model by `sharding`; what an update sees does not depend on them.
     """
 
     LANE: ClassVar[Lane] = "gpu"
@@ -64,6 +66,8 @@ class PolicyJob(JobSpec):
     seed: _Seed = 1
     device: Device = "auto"
     report_to: list[Tracker] = Field(default=[], max_length=3)
+    processes: Processes = 1
+    sharding: Sharding = "none"
 
 
 class PolicySpec(PolicyJob):
@@ -115,12 +119,8 @@ class PolicySpec(PolicyJob):
             )
         if (self.vllm == "server") != bool(self.vllm_url):
             raise ValueError("vllm_url and vllm=server belong together: give both or none.")
-        if self.group * self.prompts % self.batch:
-            whole = self.group * self.prompts
-            raise ValueError(
-                f"{self.prompts} prompts x {self.group} responses are {whole} responses an update, which micro-batches of "
-                f"{self.batch} do not divide. Choose a divisor of {whole} as batch."
-            )
+        if problem := responses_problem(self.group, self.prompts, self.batch, self.processes):
+            raise ValueError(problem)
         return self
 
 
@@ -134,6 +134,12 @@ class _Supervised(PolicyJob):
     accumulate: _Few = 16
     warmup: _Share = 0.03
     max_length: int = Field(default=4096, ge=64, le=131_072)
+
+    @model_validator(mode="after")
+    def _shared_out(self) -> Self:
+        if problem := accumulation_problem(self.accumulate, self.processes):
+            raise ValueError(problem)
+        return self
 
 
 class SFTSpec(_Supervised):
@@ -171,8 +177,10 @@ _SIZES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 _LOOPS: Mapping[str, Mapping[str, Any]] = {
     "starter": {"group": 5, "prompts": 4, "batch": 10, "updates": 30, "learning_rate": 3e-5, "temperature": 1.0},
-    "paper": {"group": 5, "prompts": 4, "batch": 5, "updates": 400, "learning_rate": 1e-6, "temperature": 1.0},
-}
+    "paper": {
+        "group": 5, "prompts": 4, "batch": 5, "updates": 400, "learning_rate": 1e-6, "temperature": 1.0, "processes": 4,
+    },
+}  # fmt: skip
 _SUPERVISED: Mapping[str, Mapping[str, Any]] = {
     "starter": {"learning_rate": 3e-4, "epochs": 2.0, "accumulate": 8, "max_length": 2048},
     "paper": {"learning_rate": 2e-5, "epochs": 3.0, "accumulate": 16, "max_length": 4096},

@@ -116,6 +116,21 @@ def need(spec: CriticSpec, net: Shape, tokens: int, gpu: bool) -> Need:
     return Need(weights, 12 * own, layers + 24 * seen * net.vocabulary)
 
 
+def each(found: Need, processes: int, split: bool, gpu: bool) -> Need:
+    """What one GPU needs when so many processes train together, or what the machine needs for all of them on the CPU.
+
+    Whole in every process it is the same on every GPU. Split, weights and what is learned are shared out, but each process loads
+    the whole base first, so that is the least.
+    """
+    if split:
+        share = found._replace(weights=found.weights // processes, learning=found.learning // processes)
+        loading = Need(found.weights, 0, 0, found.libraries)
+        found = max(share, loading, key=lambda need: need.total)
+    if gpu:
+        return found
+    return Need(*(processes * part for part in found))
+
+
 def disk(spec: CriticSpec, net: Shape, gpu: bool) -> int:
     """Bytes on the disk at the worst moment: three checkpoints of what is trained with Adam's moments, and the final weights."""
     own = trained(spec, net)

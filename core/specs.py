@@ -6,12 +6,13 @@ an action, and one `case` in `app/run.py`.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from core.batching import accumulation_problem
 from core.evaluation.spec import EvaluateSpec
-from core.job_spec import JobSpec, Lane, Tracker
+from core.job_spec import JobSpec, Lane, Processes, Sharding, Tracker
 from core.policy_specs import POLICY_PRESETS, PolicySpec, SFTSpec, TPOSpec
 
 
@@ -68,7 +69,7 @@ class CriticSpec(JobSpec):
     drawn by `seed`. With `corrections` people's checks that hold replace the labels of the steps they judged. `lora_rank` 0
     trains all weights. `held_out` is the share of scenarios drawn where a set states no split. `max_tokens` bounds a reply when
     held-out steps are scored, at most `report_steps` of them (0: no report). `report_to` names trackers that get the curves too.
-    The others are those of `training.sft.Recipe`.
+    `processes` and `sharding` as in `core.policy_specs.PolicyJob`. The others are those of `training.sft.Recipe`.
     """
 
     LANE: ClassVar[Lane] = "gpu"
@@ -94,6 +95,14 @@ class CriticSpec(JobSpec):
     report_steps: int = Field(default=500, ge=0, le=100_000)
     max_tokens: int = Field(default=512, ge=16, le=8000)
     report_to: list[Tracker] = Field(default=[], max_length=3)
+    processes: Processes = 1
+    sharding: Sharding = "none"
+
+    @model_validator(mode="after")
+    def _shared_out(self) -> Self:
+        if problem := accumulation_problem(self.accumulate, self.processes):
+            raise ValueError(problem)
+        return self
 
 
 CRITIC_PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

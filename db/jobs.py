@@ -57,7 +57,10 @@ class NewJob(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a worker could run a job now: lane, device ('' where it does not matter), how many jobs fit there at once."""
+    """Where a worker could run a job now: lane, device ('' where it does not matter), how many jobs fit there at once.
+
+    A job that needs several devices has their names by comma; it is full as soon as another job of the lane has one of them.
+    """
 
     lane: str
     device: str
@@ -151,26 +154,50 @@ def living(database: Database) -> list[Job]:
         return [_job(row) for row in connection.execute(text(query))]
 
 
-def ready(database: Database, lane: str) -> bool:
-    """True when a job of the lane could start now. A cheap look before `claim`, which takes the write door."""
+class Waiting(NamedTuple):
+    """The oldest job of a lane that could start now, and how many processes it has; each takes a device."""
+
+    id: int
+    processes: int
+
+
+def ready(database: Database, lane: str) -> Waiting | None:
+    """The oldest job of the lane that could start now. A cheap look before `claim`, which takes the write door."""
+    query = f"""
+    SELECT j.id, iif(json_extract(j.spec, '$.device') = 'cpu', 1, coalesce(json_extract(j.spec, '$.processes'), 1))
+    {_READY} ORDER BY j.id LIMIT 1
+    """
     with database.read() as connection:
-        return connection.execute(text(f"SELECT 1 {_READY} LIMIT 1"), {"lane": lane}).first() is not None
+        row = connection.execute(text(query), {"lane": lane}).first()
+    return None if row is None else Waiting(row[0], int(row[1]))
 
 
-def claim(database: Database, worker: str, place: Place, now: str) -> Job | None:
+def taken(database: Database, lane: str) -> frozenset[str]:
+    """The devices that running jobs of a lane have."""
+    query = "SELECT device FROM job WHERE status IN ('running', 'cancelling') AND lane = :lane"
+    with database.read() as connection:
+        found = connection.execute(text(query), {"lane": lane}).scalars()
+        return frozenset(name for device in found for name in device.split(","))
+
+
+def claim(database: Database, worker: str, place: Place, now: str, job_id: int | None = None) -> Job | None:
     """Take the oldest job that may run in a place, or None when there is none or the place is full.
 
-    One UPDATE under the write lock: two workers never get one job, and a place never holds more than its limit.
+    One UPDATE under the write lock: two workers never get one job, and a place never holds more than its limit. With `job_id`
+    only that job is taken, if it is still the oldest: somebody looked how many devices it needs.
     """
     query = f"""
     UPDATE job SET status = 'running', worker = :worker, device = :device, handle = '', attempt = attempt + 1,
                    started_at = :now, ended_at = NULL, rate = NULL, message = '', heartbeat_at = :now
     WHERE id = (SELECT j.id {_READY} ORDER BY j.id LIMIT 1)
-      AND (SELECT count(*) FROM job WHERE status IN ('running', 'cancelling') AND lane = :lane AND device = :device) < :limit
+      AND (:job_id IS NULL OR id = :job_id)
+      AND (SELECT count(*) FROM job b WHERE b.status IN ('running', 'cancelling') AND b.lane = :lane AND EXISTS (
+             SELECT 1 FROM json_each(:names) d WHERE instr(',' || b.device || ',', ',' || d.value || ','))) < :limit
     RETURNING {_COLUMNS}
     """
     with database.write() as connection:
-        row = connection.execute(text(query), place._asdict() | {"worker": worker, "now": now}).first()
+        values = place._asdict() | {"names": json.dumps(place.device.split(",")), "job_id": job_id}
+        row = connection.execute(text(query), values | {"worker": worker, "now": now}).first()
         return None if row is None else _job(row)
 
 

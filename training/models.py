@@ -3,6 +3,7 @@
 Knows files of a checkpoint; does not know what a model is used for.
 """
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,15 +31,23 @@ class Loaded(NamedTuple):
 
 
 def device_of(wanted: str = "auto") -> torch.device:
-    """`auto` is the first GPU where there is one, else the CPU. Raises NotLoadable for a device that is not there."""
+    """`auto` is a GPU where there is one, else the CPU. Raises NotLoadable for a device that is not there.
+
+    It is the first GPU; of several processes that were launched together each gets the one of its own number.
+    """
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(wanted)
     except RuntimeError:
         raise NotLoadable(f"There is no device {wanted!r}; cpu, cuda or auto can be asked for.") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise NotLoadable("A GPU was asked for, but torch finds none here.")
+    place = os.environ.get("LOCAL_RANK", "")
+    if device.type == "cuda" and device.index is None and place.isdigit():
+        if int(place) >= torch.cuda.device_count():
+            raise NotLoadable(f"Process {place} has no GPU of its own: torch finds {torch.cuda.device_count()}.")
+        return torch.device("cuda", int(place))
     return device
 
 

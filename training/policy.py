@@ -15,12 +15,26 @@ from accelerate import PartialState
 from datasets import Dataset
 from trl.trainer.grpo_config import GRPOConfig
 
+from core.batching import responses_problem
 from core.jobs import Reporter
 from core.prompts.policy import policy
 from training.cdpa import CDPATrainer, Credit, Score, StepRewards
 from training.generate import SMALL
 from training.models import Loaded, device_of, load
-from training.runs import CHECKPOINTS, PLAN, PROJECT, Outcome, Tell, decides, finished_in, go_on, lora_of, written
+from training.runs import (
+    CHECKPOINTS,
+    PLAN,
+    PROJECT,
+    Outcome,
+    Tell,
+    decides,
+    finished_in,
+    go_on,
+    keep_plan,
+    lora_of,
+    written,
+)
+from training.sharding import settled
 from training.turns import NotTrainable
 
 
@@ -84,12 +98,8 @@ def options(recipe: PolicyRecipe, folder: Path) -> GRPOConfig:
     """TRL's configuration. Raises NotTrainable where the sizes do not fit each other."""
     cpu = device_of(recipe.device).type == "cpu"
     whole, processes = recipe.group * recipe.prompts, PartialState(cpu=cpu).num_processes
-    if whole % (recipe.batch * processes):
-        beside = f" on each of {processes} processes" if processes > 1 else ""
-        raise NotTrainable(
-            f"{recipe.prompts} prompts x {recipe.group} responses are {whole} responses an update, which micro-batches of "
-            f"{recipe.batch}{beside} do not divide. Choose a divisor of {whole // processes}."
-        )
+    if problem := responses_problem(recipe.group, recipe.prompts, recipe.batch, processes):
+        raise NotTrainable(problem)
     return GRPOConfig(
         output_dir=str(folder / CHECKPOINTS),
         use_cpu=cpu,
@@ -149,7 +159,7 @@ def train_policy(
         return finished
     loaded = load(base, recipe.device, kind=torch.float32 if recipe.rank == 0 else None)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PLAN).write_text(plan + "\n", "utf-8")
+    keep_plan(folder, plan)
     if loaded.model.device.type == "cpu" and loaded.model.num_parameters() < SMALL:
         torch.set_num_threads(1)
     trainer = make_trainer(loaded, prompts, score, folder, recipe, reporter)
@@ -173,7 +183,7 @@ def make_trainer(
     """The trainer of a run, not yet started."""
     return CDPATrainer(
         model=loaded.model,
-        args=options(recipe, folder),
+        args=settled(options(recipe, folder)),
         train_dataset=dataset(prompts),
         processing_class=loaded.tokenizer,
         peft_config=lora_of(recipe),

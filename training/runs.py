@@ -7,6 +7,7 @@ import gc
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,8 +20,10 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from core.batching import accumulation_problem
 from core.jobs import Reporter
 from training.models import Loaded, device_of, load
+from training.sharding import split, whole
 from training.turns import NotTrainable
 
 WEIGHTS = "model"
@@ -38,9 +41,10 @@ class Recipe:
     """Everything that decides the weights, besides the base and the examples.
 
     `rank` > 0 trains a LoRA of that rank on every linear layer but the head, and 0 all weights. An update sees
-    `batch` * `accumulate` examples. `warmup` is a share of the updates; the rate then falls as a cosine to 0. `updates` > 0 ends
-    earlier than `epochs` would. A checkpoint is written every `save_every` updates and kept until the run is over. `report_to`
-    names trackers of transformers that get the logs too (`trackio`, `tensorboard`, `wandb`); their package has to be there.
+    `batch` * `accumulate` examples, whatever the number of processes. `warmup` is a share of the updates; the rate then falls as
+    a cosine to 0. `updates` > 0 ends earlier than `epochs` would. A checkpoint is written every `save_every` updates and kept
+    until the run is over. `report_to` names trackers of transformers that get the logs too (`trackio`, `tensorboard`, `wandb`);
+    their package has to be there.
     """
 
     rank: int = 16
@@ -145,7 +149,7 @@ def run(base: Path, lesson: Lesson, folder: Path, recipe: Recipe, reporter: Repo
     limit = min(recipe.max_length, loaded.context)
     sides = lesson.rows(loaded, lesson.train, limit), lesson.rows(loaded, lesson.held_out, limit)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PLAN).write_text(plan + "\n", "utf-8")
+    keep_plan(folder, plan)
     loaded.tokenizer.padding_side = "right"
     options = arguments(recipe, folder, lesson.name, evaluated=sides[1] is not None)
     trainer = lesson.trainer(Setting(loaded, sides, options, lora_of(recipe), [Tell(reporter)]))
@@ -161,6 +165,13 @@ def run(base: Path, lesson: Lesson, folder: Path, recipe: Recipe, reporter: Repo
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return outcome
+
+
+def keep_plan(folder: Path, plan: str) -> None:
+    """Write the plan whole: the other processes of a run read it at the same time."""
+    beside = folder / f"{PLAN}.{os.getpid()}"
+    beside.write_text(plan + "\n", "utf-8")
+    beside.replace(folder / PLAN)
 
 
 def go_on(trainer: Any, folder: Path) -> None:
@@ -184,6 +195,9 @@ def lora_of(recipe: Any) -> LoraConfig | None:
 def arguments(recipe: Recipe, folder: Path, name: str, evaluated: bool) -> dict[str, Any]:
     """The arguments of `transformers.TrainingArguments` that a recipe stands for."""
     cpu = device_of(recipe.device).type == "cpu"
+    processes = PartialState(cpu=cpu).num_processes
+    if problem := accumulation_problem(recipe.accumulate, processes):
+        raise NotTrainable(problem)
     return {
         "output_dir": str(folder / CHECKPOINTS),
         "use_cpu": cpu,
@@ -191,7 +205,7 @@ def arguments(recipe: Recipe, folder: Path, name: str, evaluated: bool) -> dict[
         "gradient_checkpointing": not cpu,
         "per_device_train_batch_size": recipe.batch,
         "per_device_eval_batch_size": recipe.batch,
-        "gradient_accumulation_steps": recipe.accumulate,
+        "gradient_accumulation_steps": recipe.accumulate // processes,
         "learning_rate": recipe.rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": recipe.warmup,
@@ -252,21 +266,21 @@ def written(trainer: Any, folder: Path, told: dict[str, Any]) -> dict[str, Any]:
     """Write the adapter, the merged weights, the tokenizer and metrics.json (`told`, updates, log); returns what that holds.
 
     After a training on a GPU the weights are written as bfloat16, which is how they are loaded there and what a server takes;
-    float32 ones would be served as float16. Of several processes only the first one writes.
+    float32 ones would be served as float16. Of several processes only the first one writes, what all of them hold together.
     """
     metrics = told | {"updates": trainer.state.global_step, "log": trainer.state.log_history}
+    model = whole(trainer) if split(trainer) else trainer.accelerator.unwrap_model(trainer.model)
     if trainer.accelerator.is_main_process:
-        _write(trainer, folder, metrics)
+        _write(trainer, model, folder, metrics)
     trainer.accelerator.wait_for_everyone()
     return metrics
 
 
-def _write(trainer: Any, folder: Path, metrics: dict[str, Any]) -> None:
-    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+def _write(trainer: Any, model: Any, folder: Path, metrics: dict[str, Any]) -> None:
     if hasattr(model, "merge_and_unload"):
         model.save_pretrained(folder / ADAPTER)
         model = model.merge_and_unload()
-    if model.device.type != "cpu":
+    if trainer.args.device.type != "cpu":
         model = model.to(torch.bfloat16)
     model.save_pretrained(folder / WEIGHTS)
     tokenizer: Any = trainer.processing_class

@@ -15,6 +15,7 @@ from core.jobs import Reporter
 from core.policy_data import Example
 from training.models import Loaded
 from training.runs import Lesson, Outcome, Recipe, Setting, run
+from training.sharding import settled
 from training.turns import NotTrainable, turn
 
 __all__ = ["Recipe", "config", "train_sft"]
@@ -73,7 +74,7 @@ def trainer_of(
     """A trainer for rows that are tokenised already."""
     return kind(
         model=setting.loaded.model,
-        args=config(setting),
+        args=settled(config(setting)),
         data_collator=collator(pad_token_id=setting.loaded.tokenizer.pad_token_id or 0),
         train_dataset=setting.sides[0],
         eval_dataset=setting.sides[1],

@@ -23,6 +23,7 @@ from core.tpo import differences, weights
 from training.models import Loaded
 from training.runs import Lesson, Outcome, Recipe, Setting, run
 from training.sft import check_lengths
+from training.sharding import settled
 from training.turns import turn
 
 
@@ -129,7 +130,7 @@ def _trainer(setting: Setting, beta: float) -> "TPOTrainer":
     return TPOTrainer(
         beta,
         model=model,
-        args=TrainingArguments(**setting.arguments),
+        args=settled(TrainingArguments(**setting.arguments)),
         data_collator=lambda features: collated(features, padding),
         train_dataset=setting.sides[0],
         eval_dataset=setting.sides[1],

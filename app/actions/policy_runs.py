@@ -58,10 +58,14 @@ def critic_of(context: Context, spec: PolicyJob, reporter: Reporter, reward: Rew
             reporter.input("critic", checkpoint_digest(path))
         case Endpoint():
             pass
-    how = Scoring(
+    return LiveCritic(context, engine, scoring_of(spec))
+
+
+def scoring_of(spec: PolicyJob) -> Scoring:
+    """How a spec has its critic asked."""
+    return Scoring(
         samples=spec.critic_samples, max_tokens=spec.critic_tokens, seed=spec.seed, side_by_side=spec.side_by_side
     )
-    return LiveCritic(context, engine, how)
 
 
 def parts_of(context: Context, spec: PolicyJob) -> Parts:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app import gpu
+from app.actions import preflight_processes
 from app.actions.preview_critic import Overview, view
 from app.actions.train_critic import base_of
 from app.context import Context
@@ -39,9 +40,12 @@ def check(context: Context, spec: CriticSpec, found: Overview) -> list[Line]:
         lines.append(Line("device", "blocking", "A GPU is asked for, but none is found here; choose auto or cpu."))
     if net.parameters:
         where = f"GPU {device}" if on_gpu else "this machine"
-        lines.append(preflight.memory_line(preflight.need(spec, net, longest, on_gpu), free, total, where))
+        need = preflight.need(spec, net, longest, on_gpu)
+        need = preflight.each(need, spec.processes, spec.sharding != "none", on_gpu)
+        lines.append(preflight.memory_line(need, free, total, where))
         free_disk = shutil.disk_usage(context.settings.data).free
         lines.append(preflight.disk_line(preflight.disk(spec, net, on_gpu), free_disk))
+    lines += preflight_processes.lines(context, spec)
     lines += trackers(spec.report_to, context.environment)
     pace = _measured(context, on_gpu) or Pace(_guess(on_gpu), "")
     counts = (seen["train"]["steps"], seen["held_out"]["steps"])

@@ -8,18 +8,20 @@ import statistics
 from collections.abc import Iterator
 
 from app import gpu
+from app.actions import preflight_processes
 from app.actions.bases import base_at
 from app.actions.policy_runs import parts_of
 from app.actions.preflight import is_classifier, memory_of, shape_of, trackers, versions
 from app.context import Context
 from app.engines.choices import engine_of
 from app.engines.endpoint import Endpoint, Local
+from app.engines.roles import STARTER
 from app.errors import Refused
 from core import preflight
 from core.job_spec import AFTER
 from core.policy_data import examples, ranked
 from core.policy_specs import PolicyJob, PolicySpec, SFTSpec, TPOSpec
-from core.preflight import Line, Shape
+from core.preflight import Line, Need, Shape
 from core.specs import CriticSpec
 from db import jobs, scenarios
 
@@ -28,27 +30,43 @@ _PROMPT = 400
 """Tokens of a prompt that are reckoned with."""
 
 
-def check(context: Context, spec: PolicyJob) -> list[Line]:
+def check(context: Context, spec: PolicySpec | SFTSpec | TPOSpec) -> list[Line]:
     """Every line, in the order a person would want them."""
     base, net = _base(context, spec)
     lines = [base, *_data(context, spec), _critic(context, spec), *_reward_model(context, spec)]
     lines += [preflight.versions_line(*versions()), *trackers(spec.report_to, context.environment)]
-    alike = _alike(spec)
-    device, free, total = memory_of(context, alike)
+    same = alike(spec)
+    device, free, total = memory_of(context, same)
     on_gpu = device != gpu.CPU
     if spec.device == "cuda" and not on_gpu:
         lines.append(Line("device", "blocking", "A GPU is asked for, but none is found here; choose auto or cpu."))
     if net.parameters:
-        need = preflight.need(alike, net, _tokens(spec), on_gpu)
-        if isinstance(spec, PolicySpec | TPOSpec) and spec.beta > 0 and not spec.lora_rank:
-            need = need._replace(weights=2 * need.weights)  # the reference beside the policy
-        where = f"GPU {device}" if on_gpu else "this machine"
+        need = preflight.each(need_of(context, spec, net, on_gpu), spec.processes, spec.sharding != "none", on_gpu)
+        where = f"{'each ' if on_gpu and spec.processes > 1 else ''}GPU {device}" if on_gpu else "this machine"
         lines.append(preflight.memory_line(need, free, total, where))
         free_disk = shutil.disk_usage(context.settings.data).free
-        lines.append(preflight.disk_line(preflight.disk(alike, net, on_gpu), free_disk))
+        lines.append(preflight.disk_line(preflight.disk(same, net, on_gpu), free_disk))
+    lines += preflight_processes.lines(context, spec)
+    if (said := preflight_processes.vllm_line(context, spec)) is not None:
+        lines.append(said)
     if isinstance(spec, PolicySpec):
         lines.append(_time(context, spec))
     return lines
+
+
+def need_of(context: Context, spec: PolicyJob, net: Shape, on_gpu: bool) -> Need:
+    """Memory of one process that holds the whole model: the reference and a critic that is no server lie beside it."""
+    found = preflight.need(alike(spec), net, _tokens(spec), on_gpu)
+    if isinstance(spec, PolicySpec | TPOSpec) and spec.beta > 0 and not spec.lora_rank:
+        found = found._replace(weights=2 * found.weights)
+    if isinstance(spec, PolicySpec):
+        try:
+            engine = engine_of(context, "critic", spec.critic)
+            own = Shape(0, 0, 0, 0, 0) if isinstance(engine, Endpoint) else shape_of(engine.path if engine else STARTER)
+        except Refused:
+            return found  # another line says so
+        found = found._replace(weights=found.weights + own.parameters * (2 if on_gpu else 4))
+    return found
 
 
 def _base(context: Context, spec: PolicyJob) -> tuple[Line, Shape]:
@@ -129,7 +147,7 @@ def _reward_model(context: Context, spec: PolicyJob) -> Iterator[Line]:
         yield Line("reward model", "blocking", str(refusal))
 
 
-def _alike(spec: PolicyJob) -> CriticSpec:
+def alike(spec: PolicyJob) -> CriticSpec:
     """A critic's training with the same base, batch and LoRA: the memory of both is alike."""
     batch = getattr(spec, "batch", 1) * (spec.paths if isinstance(spec, TPOSpec) else 1)
     return CriticSpec(

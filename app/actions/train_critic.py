@@ -17,12 +17,14 @@ from typing import Any
 from app.actions.bases import base_at
 from app.actions.people_labels import labelled, sentence
 from app.actions.register_critic import registered
+from app.actions.together import train_together
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.cache import CachedModel
 from app.engines.endpoint import Local
 from app.engines.roles import open_engine, source
 from app.errors import Refused
+from app.order import Order
 from core.critic_data import Example, Lint, Parts, counts, examples, lint, refusal, split
 from core.critic_report import Judged, as_json, points, report
 from core.critic_scoring import score_steps
@@ -40,6 +42,29 @@ def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Rep
     """Run a training to its end, or until it is told to stop. Returns counts, the last losses and the report. Raises Refused."""
     base = base_of(context, spec)
     check_trackers(spec.report_to, folder)
+    parts, result = parts_of(context, spec, folder, reporter)
+    if spec.base == UNTRAINED:
+        base = _untrained(base, folder, spec.seed)
+    if spec.processes > 1:
+        order = Order(spec, base, (list(parts.train), list(parts.held_out)))
+        trained = train_together(context, order, folder, reporter)
+    else:
+        trained = learn(spec, base, parts, folder, reporter)
+    result |= trained
+    if trained["whole"] and spec.report_steps and parts.held_out:
+        chosen = choose(parts.held_out, spec.report_steps, spec.seed)
+        models = {"base": base, "trained": folder / "model"}
+        result["report"] = asyncio.run(_reports(context, spec, models, chosen, reporter))
+        if not reporter.cancelled():
+            (folder / REPORT).write_text(json.dumps(plain(result["report"]), indent=1) + "\n", "utf-8")
+        result["report"] = {name: own["all"] for name, own in result["report"].items()}
+    if trained["whole"]:
+        result["model"] = registered(context, spec, base, parts.train, folder, result)
+    return result
+
+
+def parts_of(context: Context, spec: CriticSpec, folder: Path, reporter: Reporter) -> tuple[Parts, dict[str, Any]]:
+    """The examples of the set on their sides, and what is told of them; lint.json is written into the folder. Raises Refused."""
     result: dict[str, Any] = {}
     kept = _trees(context, spec, reporter)
     if spec.corrections:
@@ -61,20 +86,7 @@ def train_critic(context: Context, spec: CriticSpec, folder: Path, reporter: Rep
         "held_out": _size(parts.held_out),
         "drawn": parts.drawn,
     }
-    if spec.base == UNTRAINED:
-        base = _untrained(base, folder, spec.seed)
-    trained = _train(spec, base, parts, folder, reporter)
-    result |= trained
-    if trained["whole"] and spec.report_steps and parts.held_out:
-        chosen = choose(parts.held_out, spec.report_steps, spec.seed)
-        models = {"base": base, "trained": folder / "model"}
-        result["report"] = asyncio.run(_reports(context, spec, models, chosen, reporter))
-        if not reporter.cancelled():
-            (folder / REPORT).write_text(json.dumps(plain(result["report"]), indent=1) + "\n", "utf-8")
-        result["report"] = {name: own["all"] for name, own in result["report"].items()}
-    if trained["whole"]:
-        result["model"] = registered(context, spec, base, parts.train, folder, result)
-    return result
+    return parts, result
 
 
 def base_of(context: Context, spec: CriticSpec) -> Path:
@@ -134,7 +146,8 @@ def _untrained(starter: Path, folder: Path, seed: int) -> Path:
     return write_untrained(starter, folder / "untrained", seed)
 
 
-def _train(spec: CriticSpec, base: Path, parts: Parts, folder: Path, reporter: Reporter) -> dict[str, Any]:
+def learn(spec: CriticSpec, base: Path, parts: Parts, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """The training itself, in this process or this process's part of it: counts and last losses. Raises Refused."""
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
         from training.critic import Recipe, train_critic

@@ -11,10 +11,14 @@ from typing import Any
 
 from app.actions.bases import base_at
 from app.actions.policy_runs import Run, critic_of, data_of, registered, report_of, start_of
+from app.actions.preflight_processes import vllm_problem
+from app.actions.together import train_together
 from app.actions.train_critic import check_trackers
 from app.context import Context
+from app.engines.live_critic import LiveCritic
 from app.engines.roles import checkpoint_digest
 from app.errors import Refused
+from app.order import Order
 from core.jobs import Reporter
 from core.policy_data import Asked
 from core.policy_specs import PolicySpec
@@ -40,6 +44,8 @@ LAST = (
 
 def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     """Run a training to its end, or until it is told to stop. Returns counts, last metrics, signals, report. Raises Refused."""
+    if problem := vllm_problem(context, spec):
+        raise Refused(problem)
     base = start_of(context, spec, reporter)
     check_trackers(spec.report_to, folder)
     parts = data_of(context, spec, reporter)
@@ -49,42 +55,65 @@ def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Rep
         "held_out": {"scenarios": len(parts.held_out)},
         "drawn": parts.drawn,
     }
-    with critic_of(context, spec, reporter, spec.reward) as critic:
-        score = _reward_model(context, spec, reporter) if spec.reward_model else partial(critic, reward=spec.reward)
-        result |= _train(spec, base, prompts, score, folder, reporter)
-        run = Run(spec, base, folder, [(one.preference, one.query) for one in prompts], parts.held_out)
-        if result["whole"]:
-            result["evaluation"] = report_of(context, run, critic, reporter)
-        counts = critic.tally.read()
-        result["critic"] = {
-            "calls": counts.calls,
-            "failures": dict(counts.failures),
-            "tokens": counts.prompt_tokens + counts.completion_tokens,
-            "seconds": round(critic.seconds, 1),
-        }
+    spec = with_reward_model(context, spec, reporter)
+    run = Run(spec, base, folder, [(one.preference, one.query) for one in prompts], parts.held_out)
+    critic = critic_of(context, spec, reporter, spec.reward)
+    if spec.processes > 1:
+        result |= train_together(context, Order(spec, base, (list(prompts), []), critic.engine), folder, reporter)
+        if result["whole"] and spec.report_prompts and parts.held_out and not reporter.cancelled():
+            with critic:
+                result["evaluation"] = report_of(context, run, critic, reporter)
+    else:
+        with critic:
+            result |= learn(spec, base, prompts, score_of(spec, critic), folder, reporter)
+            if result["whole"]:
+                result["evaluation"] = report_of(context, run, critic, reporter)
+            result["critic"] = critic_counts(critic)
     if result["whole"]:
         result["model"] = registered(context, run, result)
     return result
 
 
-def _reward_model(context: Context, spec: PolicySpec, reporter: Reporter) -> _Score:
+def with_reward_model(context: Context, spec: PolicySpec, reporter: Reporter) -> PolicySpec:
+    """The spec with the folder of its reward model, where it names one. Raises Refused."""
+    if not spec.reward_model:
+        return spec
+    path = base_at(context, spec.reward_model)
+    reporter.input("reward_model", checkpoint_digest(path))
+    return spec.model_copy(update={"reward_model": str(path)})
+
+
+def score_of(spec: PolicySpec, critic: LiveCritic) -> _Score:
+    """What scores the steps: the critic by the way of the reward, or the reward model in the named folder. Raises Refused."""
+    if not spec.reward_model:
+        return partial(critic, reward=spec.reward)
     # Late, as below.
     try:
         from training.models import NotLoadable
         from training.reward_model import RewardModel
     except ImportError as error:
         raise Refused(_NO_TORCH) from error
-    path = base_at(context, spec.reward_model)
-    reporter.input("reward_model", checkpoint_digest(path))
     try:
-        return RewardModel(path, spec.device)
+        return RewardModel(Path(spec.reward_model), spec.device)
     except NotLoadable as error:
         raise Refused(str(error)) from error
 
 
-def _train(
+def critic_counts(critic: LiveCritic) -> dict[str, Any]:
+    """What a critic was asked so far: calls, failures by reason, tokens, and the seconds that were waited for it."""
+    counts = critic.tally.read()
+    return {
+        "calls": counts.calls,
+        "failures": dict(counts.failures),
+        "tokens": counts.prompt_tokens + counts.completion_tokens,
+        "seconds": round(critic.seconds, 1),
+    }
+
+
+def learn(
     spec: PolicySpec, base: Path, prompts: Sequence[Asked], score: _Score, folder: Path, reporter: Reporter
 ) -> dict[str, Any]:
+    """The training itself, in this process or this process's part of it: counts, last metrics, signals. Raises Refused."""
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
         from training.cdpa import CriticFailed

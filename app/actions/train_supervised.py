@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from app.actions.policy_runs import Run, critic_of, data_of, registered, report_of, start_of
+from app.actions.together import train_together
 from app.actions.train_critic import check_trackers
 from app.context import Context
 from app.errors import Refused
+from app.order import Order, Rows
 from core.jobs import Reporter
 from core.policy_data import Example, Parts, Ranked, examples, ranked
 from core.policy_specs import SFTSpec, TPOSpec
 from core.types import Record
 from db import scenarios
-
-_Sides = tuple[list[Any], list[Any]]
 
 
 def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
@@ -25,13 +25,16 @@ def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, re
     base = start_of(context, spec, reporter)
     check_trackers(spec.report_to, folder)
     parts = data_of(context, spec, reporter)
-    sides = _sides(spec, list(scenarios.records(context.database, spec.set)), parts)
+    sides = sides_of(spec, list(scenarios.records(context.database, spec.set)), parts)
     result: dict[str, Any] = {
         "train": {"scenarios": len({one.group for one in sides[0]}), "examples": len(sides[0])},
         "held_out": {"scenarios": len(parts.held_out), "examples": len(sides[1])},
         "drawn": parts.drawn,
     }
-    result |= _train(spec, base, sides, folder, reporter)
+    if spec.processes > 1:
+        result |= train_together(context, Order(spec, base, sides), folder, reporter)
+    else:
+        result |= learn(spec, base, sides, folder, reporter)
     if not result["whole"]:
         return result
     data = spec.data if isinstance(spec, SFTSpec) else "path"
@@ -43,7 +46,7 @@ def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, re
     return result
 
 
-def _sides(spec: SFTSpec | TPOSpec, records: list[Record], parts: Parts) -> _Sides:
+def sides_of(spec: SFTSpec | TPOSpec, records: list[Record], parts: Parts) -> Rows:
     """What is learned and what is only looked at. Raises Refused where there is nothing to learn."""
     found: Sequence[Example | Ranked]
     match spec:
@@ -62,7 +65,8 @@ def _sides(spec: SFTSpec | TPOSpec, records: list[Record], parts: Parts) -> _Sid
     return train, [one for one in found if one.group in held]
 
 
-def _train(spec: SFTSpec | TPOSpec, base: Path, sides: _Sides, folder: Path, reporter: Reporter) -> dict[str, Any]:
+def learn(spec: SFTSpec | TPOSpec, base: Path, sides: Rows, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    """The training itself, in this process or this process's part of it: counts and last losses. Raises Refused."""
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
         from training.models import NotLoadable

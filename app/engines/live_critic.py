@@ -13,10 +13,9 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.endpoint import Engine
-from app.engines.roles import open_engine
+from app.engines.roles import Surroundings, open_engine
 from app.errors import Refused
 from core.policy_specs import Reward
 from core.ports import ChatModel
@@ -27,11 +26,11 @@ from core.scoring import Case, Scored, Scoring
 class LiveCritic:
     """Called with cases it returns a score for every step by the way of a reward, all questions side by side. Use it in a `with`.
 
-    Entering raises Refused where the critic cannot be opened. `seconds` is how long callers waited so far.
+    Entering raises Refused where the critic cannot be opened. `engine` is what it is made of, `seconds` how long callers waited.
     """
 
-    def __init__(self, context: Context, engine: Engine, how: Scoring) -> None:
-        self._context, self._engine, self._how = context, engine, how
+    def __init__(self, context: Surroundings, engine: Engine, how: Scoring) -> None:
+        self._context, self.engine, self._how = context, engine, how
         self._thread = threading.Thread(target=self._work, name="critic", daemon=True)
         self._opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, ChatModel]] = Future()
         self.tally, self.seconds = Tally(), 0.0
@@ -39,7 +38,7 @@ class LiveCritic:
     async def _live(self) -> None:
         """Opens the model, waits for the end, closes it: all in one task."""
         over = asyncio.Event()
-        async with open_engine(self._context, "critic", self._engine, self.tally) as model:
+        async with open_engine(self._context, "critic", self.engine, self.tally) as model:
             self._opened.set_result((asyncio.get_running_loop(), over, model))
             await over.wait()
 

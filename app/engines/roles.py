@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from app.context import Context
 from app.engines.accounting import Counted, Tally
@@ -16,6 +16,15 @@ from core.ports import ChatModel
 
 STARTER = Path(__file__).parents[2] / "training" / "starter_model"
 """The checkpoint that comes with Subtext."""
+
+
+class Surroundings(Protocol):
+    """What opening a model needs of a context: the environment, where a key is looked for."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables by name."""
+        ...
 
 
 @asynccontextmanager
@@ -48,7 +57,7 @@ async def open_models(
 
 
 @asynccontextmanager
-async def open_engine(context: Context, role: Role, engine: Engine, tally: Tally) -> AsyncGenerator[ChatModel]:
+async def open_engine(context: Surroundings, role: Role, engine: Engine, tally: Tally) -> AsyncGenerator[ChatModel]:
     """What fills a role, without a cache. Raises Refused when it cannot be opened."""
     match engine:
         case Endpoint():

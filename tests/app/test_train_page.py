@@ -94,6 +94,27 @@ def test_what_blocks_is_said_and_starts_nothing(
     assert jobs.page(context.database) == []
 
 
+@pytest.mark.parametrize(
+    ("preset", "changes", "said"),
+    [
+        ("rft", {"processes": 8}, ("processes", "", "8 processes")),
+        ("cdpa", {"batch": 5, "processes": 2}, ("processes", "", "2 processes")),
+        ("rft", {"processes": 2, "sharding": "deepspeed"}, ("sharding", "blocking", "on the CPU take fsdp or none")),
+        ("tpo", {"sharding": "fsdp"}, ("processes", "warning", "nothing to split a model among")),
+    ],
+)
+def test_processes_are_looked_at_and_in_the_command(
+    client: TestClient, stocked: int, preset: str, changes: dict[str, Any], said: tuple[str, str, str]
+) -> None:
+    answer = client.post("/api/train/preflight", json=draft(stocked, preset, device="cpu", **changes)).json()
+    found = next(one for one in answer["lines"] if one["name"] == said[0])
+    assert said[2] in found["text"] and found["level"] == (said[1] or found["level"])
+    assert all(f'"{name}":{json.dumps(value)}' in answer["command"] for name, value in changes.items())
+    one = client.post("/api/train/preflight", json=draft(stocked, preset, device="cpu")).json()
+    memory = [next(one["text"] for one in told["lines"] if one["name"] == "memory") for told in (one, answer)]
+    assert (memory[0].split(";")[0] == memory[1].split(";")[0]) == (changes.get("processes", 1) == 1)
+
+
 def test_sizes_that_do_not_fit_are_said_before_anything_is_looked_at(client: TestClient, stocked: int) -> None:
     answer = client.post("/api/train/preflight", json=draft(stocked, batch=7))
     assert answer.status_code == 200 and "do not divide" in answer.json()["refused"]

@@ -95,6 +95,29 @@ def test_one_gpu_job_for_each_device(context: Context) -> None:
     assert (last.id, last.device) == (third, "0")
 
 
+def wide(database: Database, processes: int, **own: object) -> int:
+    spec = {"kind": "sft", "set": 1, "processes": processes} | own
+    return jobs.enqueue(database, NewJob("sft", spec, "gpu"), NOW)
+
+
+def test_a_job_of_several_processes_takes_several_devices(context: Context) -> None:
+    database = context.database
+    first, second = wide(database, 2), wide(database, 1)
+    assert jobs.ready(database, "gpu") == (first, 2) and jobs.taken(database, "gpu") == frozenset()
+    both = taken(database, Place("gpu", "0,1", 1))
+    assert (both.id, both.device) == (first, "0,1")
+    assert jobs.taken(database, "gpu") == {"0", "1"} and jobs.ready(database, "gpu") == (second, 1)
+    for device in ("0", "1", "1,2"):
+        assert take(database, Place("gpu", device, 1)) is None, "one of them is not free"
+    assert jobs.claim(database, "w", Place("gpu", "10", 1), NOW, first) is None, (
+        "another job than the oldest is not taken"
+    )
+    assert taken(database, Place("gpu", "10", 1)).id == second, "10 is another device than 1"
+    wide(database, 8, device="cpu")
+    waiting = jobs.ready(database, "gpu")
+    assert waiting is not None and waiting.processes == 1, "on the CPU no GPU is needed for each"
+
+
 def test_a_chain_runs_in_order(context: Context) -> None:
     build = put(context.database)
     train = put(context.database, build)

@@ -332,7 +332,9 @@ def test_the_format_term_is_an_advantage_of_its_own(tmp_path: Path, monkeypatch:
                 expected = (row["format"] - statistics.fmean(formats)) / (spread + 1e-4)
                 alike = 0.0 if row["truncated"] else expected
                 assert row["advantages"] == pytest.approx([alike] * len(row["ids"]), rel=1e-3)
-    assert compared and any(row["truncated"] for row in rows), "a cut-off response counts as badly formed and learns nothing"
+    assert compared and any(row["truncated"] for row in rows), (
+        "a cut-off response counts as badly formed and learns nothing"
+    )
 
 
 def test_sizes_that_do_not_fit_are_refused_in_words(tmp_path: Path) -> None:
