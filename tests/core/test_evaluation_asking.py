@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.evaluation import choices, methods, verdicts
@@ -82,6 +82,17 @@ def test_what_is_no_verdict_is_unscored_with_a_reason(text: str) -> None:
     found = read_verdict(text)
     assert isinstance(found, Malformed)
     assert found.reason.endswith(".")
+
+
+@given(st.from_regex(PATTERN, fullmatch=True, alphabet=st.characters(codec="ascii", exclude_characters="<*")))
+@settings(max_examples=60, deadline=None)
+def test_what_a_server_with_structured_output_replies_is_a_verdict(text: str) -> None:
+    found = read_verdict(text)
+    if text[len("Explanation: ") : text.rindex("VERDICT")].strip():
+        assert isinstance(found, Verdict)
+        assert text.endswith({"yes": "yes", "no": "no", "cannot": "cannot determine"}[found.answer])
+    else:
+        assert isinstance(found, Malformed)
 
 
 def test_reading_a_verdict_takes_linear_time() -> None:

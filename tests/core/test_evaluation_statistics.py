@@ -391,6 +391,7 @@ def test_how_many_scenarios_are_needed() -> None:
         (100, 4, 800),
     ]
     assert grid[1].power > grid[0].power
+    assert grid[2].error == pytest.approx(math.sqrt((0.1 + 0.4 / 4) / 50))
     assert plan(Components(0, 0, 3, 3), 0.1, 5).power == 1.0
     for scenarios, each in ((1, 1), (2, 0)):
         with pytest.raises(ValueError, match="two or more scenarios"):
