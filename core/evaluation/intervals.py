@@ -61,10 +61,10 @@ def resample(clusters: int, draws: int, rng: np.random.Generator) -> Floats:
 
 def drawn_means(sums: Floats, counts: Floats, weights: Floats) -> Floats:
     """Means of drawn clusters: sums and counts (clusters, F), weights (draws, clusters); (draws, F), NaN where none has an
-    item."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        top, bottom = weights @ sums, weights @ counts
-        return np.where(bottom > 0, top / bottom, np.nan)
+    item. Multiplied in single precision, which is exact for counts below 16 million."""
+    drawn = weights.astype(np.float32)
+    top, bottom = ((drawn @ part.astype(np.float32)).astype(np.float64) for part in (sums, counts))
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
 
 
 def expanded(drawn: Floats, clusters: Ints) -> tuple[Floats, Floats]:
