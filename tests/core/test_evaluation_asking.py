@@ -47,6 +47,7 @@ def reply(text: str, finish: str = "stop") -> Reply:
         ("A fine one. VERDICT: yes\nMy VERDICT: is final", "yes"),
         ("<think>VERDICT: no</think>It helps. VERDICT: yes", "yes"),
         ("It helps. VERDICT: yes. The rest is detail.", "yes"),
+        ("It helps.\nVERDICT:\n**yes**", "yes"),
     ],
 )
 def test_a_verdict_is_the_last_valid_one(text: str, answer: str) -> None:
@@ -71,6 +72,7 @@ def test_a_verdict_is_the_last_valid_one(text: str, answer: str) -> None:
         "Why not. VERDICT: no, cannot determine",
         "Why not. VERDICT: nobody",
         "Why not. VERDICT: yes.no",
+        "Why not. VERDICT:\nno further remarks",
         "Why not. VERDICT:",
         "VERDICT: yes",
         "Explanation: VERDICT: yes",
@@ -246,7 +248,7 @@ def test_a_letter_is_read(text: str, place: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "the salad bar", "CHOICE: E", "CHOICE: a good salad", "My choice: I like B", "AB", "7"]
+    "text", ["", "the salad bar", "CHOICE: E", "CHOICE: a good salad", "My choice: I like B", "CHOICE: D'oh", "AB", "7"]
 )
 def test_no_letter_is_no_choice(text: str) -> None:
     assert isinstance(read_choice(text, 4), Malformed)

@@ -1,4 +1,4 @@
-"""Evaluation, statistics: coverage of intervals in simulation, kappa and power against second implementations, audits."""
+"""Evaluation, statistics: coverage of intervals in simulation, power and quantiles against second implementations."""
 
 import math
 from collections.abc import Callable
@@ -10,11 +10,19 @@ from statsmodels.stats.power import TTestPower
 
 from core.bootstrap import Interval
 from core.evaluation.intervals import clustered, drawn_means, expanded, resample, student, student_cdf
-from core.evaluation.planner import Components, components, detectable, from_disagreement, needed, plan, plans, t_power
+from core.evaluation.planner import (
+    Components,
+    components,
+    detectable,
+    from_disagreement,
+    needed,
+    pilot,
+    plan,
+    plans,
+    t_power,
+)
 from core.evaluation.ppi import Labels, estimates
-from core.evaluation.table import Row
-
-ROWS = (Row("ours", "d"),)
+from core.evaluation.table import Item, Row, Said, verdicts_of
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 29, 300, 1999, 2500])
@@ -203,6 +211,21 @@ def test_components_of_a_pilot() -> None:
     assert uneven.between >= 0
     with pytest.raises(ValueError, match="at least 3 scenarios"):
         components(np.zeros(2), np.arange(2))
+
+
+def test_a_pilot_is_read_from_two_rows() -> None:
+    said_of = {0: ("yes", "no", "yes", "cannot"), 1: ("no", "no", "no", "no")}
+    items, said = [], []
+    for row, answers in said_of.items():
+        for at, answer in enumerate(answers):
+            said.append(Said(len(items), "misleading", answer))  # type: ignore[arg-type]
+            items.append(Item(row, f"s{at // 2}"))
+    items.append(Item(0, "alone"))
+    table = verdicts_of((Row("a", "d"), Row("b", "d")), items, said)
+    apart, scenario = pilot(table, (0, 1), "acc_mis")
+    assert apart.tolist() == [1, 0, 1]
+    assert [table.scenarios[place] for place in scenario] == ["s0", "s0", "s1"]
+    assert pilot(table, (0, 1), "m_th")[0].size == 0
 
 
 def test_planned_power_is_the_power_that_simulation_finds() -> None:
