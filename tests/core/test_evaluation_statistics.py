@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from core.bootstrap import Interval
-from core.evaluation.intervals import clustered, drawn_means, expanded, resample, student, student_cdf
+from core.evaluation.intervals import clustered, drawn_means, expanded, resample, share_intervals, student, student_cdf
 from core.evaluation.planner import (
     Components,
     components,
@@ -70,6 +72,35 @@ def test_bootstrap_intervals_cover_the_truth(clusters: int) -> None:
     """400 studies: the nominal 95 % has a standard error of 1.1 points here; 4,000 of each are in benchmarks.covering."""
     found = coverage(400, 1, clusters, lambda values, scenario, rng: bootstrapped(values, scenario, rng, 400))
     assert 0.92 <= found <= 0.98
+
+
+def rare(runs: int, seed: int, clusters: int, each: int) -> float:
+    """The share of studies whose interval by formula holds a true share of 2 %, of responses that come in scenarios."""
+    rng, hits = np.random.default_rng(seed), 0
+    counts = np.full((clusters, 1), float(each))
+    for _ in range(runs):
+        sums = rng.binomial(each, rng.beta(0.2, 9.8, clusters))[:, None].astype(float)
+        low, high = share_intervals(sums, counts)
+        hits += low[0] <= 0.02 <= high[0]
+    return hits / runs
+
+
+@pytest.mark.parametrize(("clusters", "each"), [(20, 3), (60, 3), (300, 1)])
+def test_intervals_of_rare_answers_cover_the_truth(clusters: int, each: int) -> None:
+    assert 0.92 <= rare(600, 3, clusters, each) <= 0.99
+
+
+@given(st.integers(0, 40), st.integers(2, 40))
+def test_a_share_of_independent_responses_has_wilsons_interval(hits: int, n: int) -> None:
+    """Up to Student's t for the normal, and n - 1 for n."""
+    hits = min(hits, n)
+    low, high = share_intervals((np.arange(n) < hits)[:, None].astype(float), np.ones((n, 1)))
+    size = n - 1 if 0 < hits < n else n
+    z, share = stats.t.ppf(0.975, n - 1), hits / n
+    root = z * math.sqrt(share * (1 - share) / size + z * z / (4 * size * size))
+    assert low[0] == pytest.approx(max(0, (share + z * z / (2 * size) - root) / (1 + z * z / size)), abs=1e-9)
+    assert high[0] == pytest.approx(min(1, (share + z * z / (2 * size) + root) / (1 + z * z / size)), abs=1e-9)
+    assert np.isnan(share_intervals(np.ones((1, 1)), np.ones((1, 1)))[0][0])
 
 
 def test_intervals_by_formula_cover_the_truth_and_those_that_forget_the_clusters_do_not() -> None:
