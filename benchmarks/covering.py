@@ -14,7 +14,7 @@ from core.evaluation.ppi import estimates
 from core.evaluation.report import Drawing, report
 from core.evaluation.table import Row, verdicts_of
 from tests.core.test_evaluation_metrics import study
-from tests.core.test_evaluation_statistics import bootstrapped, coverage, labelled
+from tests.core.test_evaluation_statistics import bootstrapped, coverage, labelled, rare
 
 JUDGES = {"knows 90 %": 0.9, "knows half": 0.5, "knows nothing": 0.0}
 
@@ -28,6 +28,15 @@ def shares(studies: int) -> None:
         print(
             f"{clusters} scenarios: bootstrap {drawn:.1%}, formula {formula:.1%}; "
             f"responses taken as independent {naive:.1%} ({studies} studies each)"
+        )
+
+
+def rares(studies: int) -> None:
+    """Print the coverage for a share of 2 %, which the report has by formula."""
+    for clusters, each in ((20, 1), (20, 3), (60, 3), (300, 1), (300, 3)):
+        found = rare(studies, 3, clusters, each)
+        print(
+            f"2 % of yes, {clusters} scenarios with {each} response(s): formula for shares {found:.1%} ({studies} studies)"
         )
 
 
@@ -75,6 +84,7 @@ def main() -> None:
     """Print the shares."""
     studies = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
     shares(studies)
+    rares(studies)
     powered(studies)
     paired(max(1, studies // 4))
 

@@ -28,13 +28,13 @@ _PART = re.compile(
 _TICK = re.compile(r"^[ \t*#(-]{0,9}(\d{1,3})[ \t*.:)-]{1,9}(yes|no)\b", re.IGNORECASE | re.MULTILINE)
 _VERDICT_WORD = re.compile("verdict", re.IGNORECASE)
 _VERDICT = re.compile(
-    r"VERDICT[ \t*]{0,9}:[ \t*\[(\"']{0,9}(yes|no|(?:cannot|can not|can't|can’t) determine|cannot be determined)"
+    r"VERDICT[ \t*]{0,9}:[\s*\[(\"']{0,9}(yes|no|(?:cannot|can not|can't|can’t) determine|cannot be determined)"
     r"(?=[*\])\"'!]{0,9}[ \t]{0,9}(?:$|[\r\n]|[.;](?!\w)))",
     re.IGNORECASE,
 )
 _EXPLANATION = re.compile(r"[\s*]*+Explanation\s*+:[\s*]*+", re.IGNORECASE)
 _CHOICE = re.compile(
-    r"CHOICE[ \t*]{0,9}:[ \t*\[(\"']{0,9}(?:option )?([A-Z])(?:[*)\].:\"'!]|[ \t]{0,9}(?:$|[\r\n]))",
+    r"CHOICE[ \t*]{0,9}:[\s*\[(\"']{0,9}(?:option )?([A-Z])(?:[*)\].:!]|[\"'](?!\w)|[ \t]{0,9}(?:$|[\r\n]))",
     re.IGNORECASE,
 )
 _CHOICE_WORD = re.compile("choice", re.IGNORECASE)

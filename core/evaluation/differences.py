@@ -97,16 +97,18 @@ def sign_flips(apart: Floats, rng: np.random.Generator, flips: int) -> Floats:
     All columns see the same flips, in single precision. NaN without any difference.
     """
     known = (~np.isnan(apart)).sum(axis=0)
-    values = np.nan_to_num(apart).astype(np.float32)
+    drawn_for = np.flatnonzero(known > EXACT_UP_TO)
+    values = np.nan_to_num(apart[:, drawn_for]).astype(np.float32)
     total = values.sum(axis=0)
-    hits = np.zeros(apart.shape[1])
-    if bool((known > EXACT_UP_TO).any()):
+    found = np.zeros(drawn_for.size)
+    if drawn_for.size:
         for start in range(0, flips, _CHUNK):
             size = min(_CHUNK, flips - start)
             drawn = rng.integers(0, 256, (size, -(-apart.shape[0] // 8)), dtype=np.uint8)
             kept = np.unpackbits(drawn, axis=1, count=apart.shape[0]).astype(np.float32)
-            hits += (np.abs(2 * (kept @ values) - total) >= np.abs(total) - _EQUAL).sum(axis=0)
-    p = np.where(known > 0, (1 + hits) / (flips + 1), np.nan)
+            found += (np.abs(2 * (kept @ values) - total) >= np.abs(total) - _EQUAL).sum(axis=0)
+    p = np.full(apart.shape[1], np.nan)
+    p[drawn_for] = (1 + found) / (flips + 1)
     for column in np.flatnonzero((known > 0) & (known <= EXACT_UP_TO)):
         p[column] = sign_flip(apart[:, column], rng, flips)
     return p

@@ -61,10 +61,10 @@ def resample(clusters: int, draws: int, rng: np.random.Generator) -> Floats:
 
 def drawn_means(sums: Floats, counts: Floats, weights: Floats) -> Floats:
     """Means of drawn clusters: sums and counts (clusters, F), weights (draws, clusters); (draws, F), NaN where none has an
-    item."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        top, bottom = weights @ sums, weights @ counts
-        return np.where(bottom > 0, top / bottom, np.nan)
+    item. Multiplied in single precision, which is exact for counts below 16 million."""
+    drawn = weights.astype(np.float32)
+    top, bottom = ((drawn @ part.astype(np.float32)).astype(np.float64) for part in (sums, counts))
+    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
 
 
 def expanded(drawn: Floats, clusters: Ints) -> tuple[Floats, Floats]:
@@ -98,6 +98,27 @@ def _at(ordered: Floats, place: Floats) -> Floats:
 def certain(share: float, clusters: int) -> Interval:
     """The interval of a share of exactly 0 or 1, about which drawing again says nothing: Wilson's, each cluster counted once."""
     return wilson(round(share * clusters), clusters) if clusters >= 2 else UNKNOWN
+
+
+def share_intervals(sums: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Intervals of shares from sums of 0 and 1 and counts (clusters, F), also where hardly any or nearly all hold: (F,) each.
+
+    Wilson's with the sample that would spread as much were items independent, p (1 - p) / Var with the variance of
+    `clustered`, at most n, and for shares of 0 or 1 the clusters; Student's t for the normal (the effective sample of
+    Korn and Graubard, Survey Methodology 24, 1998, in Wilson's interval). NaN with fewer than two clusters.
+    """
+    n: Floats = counts.sum(axis=0)
+    clusters: Floats = (counts > 0).sum(axis=0).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share: Floats = sums.sum(axis=0) / n
+        variance: Floats = (((sums - share * counts) / n) ** 2).sum(axis=0) * clusters / (clusters - 1)
+        spread: Floats = share * (1 - share)
+        alike: Floats = np.minimum(n, spread / variance)
+        effective: Floats = np.where(spread > 0, alike, clusters)
+        t = np.array([student(LEVEL, int(one) - 1) if one >= 2 else np.nan for one in clusters])
+        middle = (share + t**2 / (2 * effective)) / (1 + t**2 / effective)
+        half = t * np.sqrt(spread / effective + t**2 / (4 * effective**2)) / (1 + t**2 / effective)
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 def clustered(values: Floats, clusters: Ints) -> tuple[float, Interval]:

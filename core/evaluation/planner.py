@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.intervals import student, student_cdf
+from core.evaluation.metrics import METRICS, Metric, scores
+from core.evaluation.table import Verdicts, settle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -62,6 +64,34 @@ def components(differences: Floats, scenario: Ints) -> Components:
     within = float(((differences - means[place]) ** 2).sum()) / (total - names.size)
     even = (total - float((sizes**2).sum()) / total) / (names.size - 1)
     return Components(max(0.0, (among - within) / even), within, int(names.size), total)
+
+
+def pilot(
+    table: Verdicts, pair: tuple[int, int], metric: Metric, judges: Sequence[int] | None = None
+) -> tuple[Floats, Ints]:
+    """What `components` takes, from two rows of a report (places): first minus second and the scenarios, (n,) each.
+
+    The first response to a scenario of one row is paired with the first of the other, and so on; pairs that lack a figure are
+    left out.
+    """
+    value = scores(table, settle(table, judges)).value[:, METRICS.index(metric)]
+    first, second = (_numbered(table, row) for row in pair)
+    both = sorted(first.keys() & second.keys())
+    apart = np.array([value[first[key]] - value[second[key]] for key in both], dtype=np.float64)
+    scenario = np.array([key[0] for key in both], dtype=np.int64)
+    known = ~np.isnan(apart)
+    return apart[known], scenario[known]
+
+
+def _numbered(table: Verdicts, row: int) -> dict[tuple[int, int], int]:
+    """The responses of a row by scenario and number within it."""
+    seen: dict[int, int] = {}
+    made: dict[tuple[int, int], int] = {}
+    for item in np.flatnonzero(table.row == row).tolist():
+        scenario = int(table.scenario[item])
+        seen[scenario] = seen.get(scenario, -1) + 1
+        made[scenario, seen[scenario]] = item
+    return made
 
 
 def from_disagreement(first_only: float, second_only: float) -> Components:

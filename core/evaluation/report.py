@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from core.bootstrap import Interval
 from core.evaluation.differences import Difference, differences
-from core.evaluation.intervals import UNKNOWN, certain, drawn_means, expanded, resample
+from core.evaluation.intervals import UNKNOWN, drawn_means, expanded, resample, share_intervals
 from core.evaluation.metrics import LABELS, METRICS, PARTS, Counted, Metric, Scores, counted, scores
 from core.evaluation.table import Ints, Row, Verdicts, settle
 
 Floats = NDArray[np.float64]
+RARE = 10
+"""Responses of a kind below which a share's interval is by formula (`intervals.share_intervals`)."""
 
 
 class Published(NamedTuple):
@@ -161,10 +163,14 @@ def _by_scenario(table: Verdicts, value: Floats, rows: Sequence[int]) -> tuple[F
 
 
 def _intervals(sums: Floats, counts: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """By the bootstrap; by formula where fewer than RARE responses hold, or do not: drawing them again says too little."""
     scenarios, rows, columns = sums.shape
     flat = (scenarios, rows * columns)
     drawn = drawn_means(sums.reshape(flat), counts.reshape(flat), weights)
     low, high = expanded(drawn, (counts > 0).sum(axis=0).ravel())
+    hits, n = sums.sum(axis=0).ravel(), counts.sum(axis=0).ravel()
+    rare = np.flatnonzero(np.minimum(hits, n - hits) < RARE)
+    low[rare], high[rare] = share_intervals(sums.reshape(flat)[:, rare], counts.reshape(flat)[:, rare])
     return low.reshape(rows, columns), high.reshape(rows, columns)
 
 
@@ -183,8 +189,6 @@ def _cell(shares: _Shares, how_far: Counted, at: tuple[int, int]) -> Cell:
     if n == 0:
         why = _why(METRICS[at[1]], planned, generated, judged, parsed)
         return Cell(float("nan"), UNKNOWN, 0, 0, *counts, low, high, published, why)
-    if hits in (0, n):
-        interval = certain(hits / n, scenarios)
     return Cell(hits / n, interval, hits, n, *counts, low, high, published, "")
 
 

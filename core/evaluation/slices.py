@@ -9,16 +9,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from core.bootstrap import Interval
-from core.evaluation.intervals import clustered
+from core.evaluation.intervals import UNKNOWN, share_intervals
 from core.evaluation.metrics import LOWER_IS_BETTER, METRICS, Metric, counted, scores
-from core.evaluation.table import Verdicts, settle
+from core.evaluation.table import Floats, Ints, Verdicts, settle
 
 Against = Literal["win", "lose", "tie", "missing"]
 
 
 class Slice(NamedTuple):
     """One figure of one row on one topic; NaN without a response that counts. Counts as in `metrics.Counted`; the interval
-    is by formula over scenarios (`intervals.clustered`), NaN with fewer than two."""
+    is by formula over scenarios (`intervals.share_intervals`), NaN with fewer than two."""
 
     row: int
     topic: str
@@ -49,11 +49,21 @@ def by_topic(
             column = METRICS.index(metric)
             values = found.value[members, column]
             known = ~np.isnan(values)
-            value, interval = clustered(values[known], table.scenario[members][known])
+            value, interval = _interval(values[known], table.scenario[members][known])
             planned, generated, judged, parsed, n = (int(counts[place, column]) for counts in how_far[:5])
             row, topic = divmod(int(place), topics)
             made.append(Slice(row, table.topics[topic], metric, value, interval, n, planned, generated, judged, parsed))
     return made
+
+
+def _interval(values: Floats, scenario: Ints) -> tuple[float, Interval]:
+    if not values.size:
+        return float("nan"), UNKNOWN
+    names, place = np.unique(scenario, return_inverse=True)
+    sums = np.bincount(place, values, names.size).astype(np.float64)[:, None]
+    counts = np.bincount(place, minlength=names.size).astype(np.float64)[:, None]
+    low, high = share_intervals(sums, counts)
+    return float(values.mean()), Interval(float(low[0]), float(high[0]))
 
 
 class Compared(NamedTuple):

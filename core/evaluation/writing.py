@@ -86,7 +86,7 @@ def _counted(report: Report) -> str:
 def _uncertain(setup: Setup) -> str:
     return (
         f"Intervals are 95 % bootstrap intervals over scenarios ({setup.drawing.draws:,} draws, seed {setup.drawing.seed}), "
-        "widened for few scenarios; differences are paired by scenario and tested by sign flips "
+        "widened for few scenarios and by formula for rare answers; differences are paired by scenario and tested by sign flips "
         f"({setup.drawing.flips:,}, all of them for 12 scenarios or fewer) with Holm's correction over the pairs of each figure."
     )
 

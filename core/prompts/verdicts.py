@@ -4,7 +4,7 @@ Every check asks for an explanation first and the verdict last, and has a third 
 judge is asked; does not know which responses are judged or what the verdicts add up to (`core.evaluation`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from core.ports import Message
@@ -85,7 +85,7 @@ def _template(check: Check, question: str) -> Template:
     return Template(name=f"verdict_{check}", version=1, system=f"{question}\n{_FRAME}", user=_MATERIAL)
 
 
-VERDICTS: dict[Check, Template] = {
+VERDICTS: Mapping[Check, Template] = {
     "acknowledge": _template("acknowledge", _ACKNOWLEDGE),
     "violate": _template("violate", _VIOLATE),
     "hallucinate": _template("hallucinate", _HALLUCINATE),

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.evaluation import choices, methods, verdicts
@@ -47,6 +47,7 @@ def reply(text: str, finish: str = "stop") -> Reply:
         ("A fine one. VERDICT: yes\nMy VERDICT: is final", "yes"),
         ("<think>VERDICT: no</think>It helps. VERDICT: yes", "yes"),
         ("It helps. VERDICT: yes. The rest is detail.", "yes"),
+        ("It helps.\nVERDICT:\n**yes**", "yes"),
     ],
 )
 def test_a_verdict_is_the_last_valid_one(text: str, answer: str) -> None:
@@ -71,6 +72,7 @@ def test_a_verdict_is_the_last_valid_one(text: str, answer: str) -> None:
         "Why not. VERDICT: no, cannot determine",
         "Why not. VERDICT: nobody",
         "Why not. VERDICT: yes.no",
+        "Why not. VERDICT:\nno further remarks",
         "Why not. VERDICT:",
         "VERDICT: yes",
         "Explanation: VERDICT: yes",
@@ -82,6 +84,17 @@ def test_what_is_no_verdict_is_unscored_with_a_reason(text: str) -> None:
     found = read_verdict(text)
     assert isinstance(found, Malformed)
     assert found.reason.endswith(".")
+
+
+@given(st.from_regex(PATTERN, fullmatch=True, alphabet=st.characters(codec="ascii", exclude_characters="<*")))
+@settings(max_examples=60, deadline=None)
+def test_what_a_server_with_structured_output_replies_is_a_verdict(text: str) -> None:
+    found = read_verdict(text)
+    if text[len("Explanation: ") : text.rindex("VERDICT")].strip():
+        assert isinstance(found, Verdict)
+        assert text.endswith({"yes": "yes", "no": "no", "cannot": "cannot determine"}[found.answer])
+    else:
+        assert isinstance(found, Malformed)
 
 
 def test_reading_a_verdict_takes_linear_time() -> None:
@@ -235,7 +248,7 @@ def test_a_letter_is_read(text: str, place: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "the salad bar", "CHOICE: E", "CHOICE: a good salad", "My choice: I like B", "AB", "7"]
+    "text", ["", "the salad bar", "CHOICE: E", "CHOICE: a good salad", "My choice: I like B", "CHOICE: D'oh", "AB", "7"]
 )
 def test_no_letter_is_no_choice(text: str) -> None:
     assert isinstance(read_choice(text, 4), Malformed)
