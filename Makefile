@@ -39,6 +39,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.simulation
 	@$(BIN)/python -m benchmarks.covering
 	@$(BIN)/python -m benchmarks.evaluating
+	@$(BIN)/python -m benchmarks.judging
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.building
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.scoring

@@ -10,7 +10,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -49,8 +50,9 @@ class Quiet:
         return False
 
 
-def build(context: Context, scenarios: int, folder: Path) -> tuple[float, int, list[Ask]]:
-    """Build the trees; seconds, new tokens, and what was asked."""
+@contextmanager
+def recording() -> Iterator[tuple[list[Ask], list[int]]]:
+    """What our client is asked within the block, and the new tokens of every reply."""
     asked: list[Ask] = []
     made: list[int] = []
     plain = OpenAIModel.ask
@@ -61,6 +63,15 @@ def build(context: Context, scenarios: int, folder: Path) -> tuple[float, int, l
         made.append(outcome.completion_tokens if isinstance(outcome, Reply) else 0)
         return outcome
 
+    OpenAIModel.ask = remember  # type: ignore[method-assign]
+    try:
+        yield asked, made
+    finally:
+        OpenAIModel.ask = plain  # type: ignore[method-assign]
+
+
+def build(context: Context, scenarios: int, folder: Path) -> tuple[float, int, list[Ask]]:
+    """Build the trees; seconds, new tokens, and what was asked."""
     rows = [
         {
             "preference": f"{place} I keep to myself what I do on day {place}, but I like help.",
@@ -73,13 +84,10 @@ def build(context: Context, scenarios: int, folder: Path) -> tuple[float, int, l
     file.write_text(json.dumps(rows), "utf-8")
     source = import_files(context, [file], Labels("Scenarios")).set_id or 0
     spec = BuildSpec(name="Grown", set=source, depth=2, beam=2, threshold=-1.0, max_tokens=96, side_by_side=scenarios)
-    OpenAIModel.ask = remember  # type: ignore[method-assign]
-    try:
+    with recording() as (asked, made):
         began = time.perf_counter()
         result = build_trees(context, spec, folder / "1", Quiet())
         seconds = time.perf_counter() - began
-    finally:
-        OpenAIModel.ask = plain  # type: ignore[method-assign]
     unscored = sum(result["unscored"].values())
     print(f"{result['finished']} trees, {result['calls']} calls, {result['retries']} retries, {unscored} unscored")
     return seconds, sum(made), asked
