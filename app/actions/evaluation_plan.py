@@ -93,15 +93,16 @@ def material(context: Context, spec: EvaluateSpec) -> Material:
 
 
 def _cases(records: Sequence[Record], spec: EvaluateSpec, ids: dict[tuple[str, str], int]) -> Iterator[Case]:
-    taken = set[str]()
+    """One scenario may stand in several forms, such as stated and shown in a conversation: cases of one cluster."""
+    taken = set[tuple[object, ...]]()
     for record in records:
         case, scenario = case_of(record), record.scenario
         if case is None or scenario is None or (spec.part == "held_out" and scenario.split not in HELD_OUT):
             continue
         cluster = group_of(scenario)
-        if cluster in taken:
+        if (cluster, case.shown) in taken:
             continue
-        taken.add(cluster)
+        taken.add((cluster, case.shown))
         choice = choice_of(record, spec.seed) if spec.choices else None
         told = None if choice is None else {"query": choice.query, "options": choice.options, "right": choice.right}
         shown = [[turn.user, turn.assistant] for turn in case.shown]
