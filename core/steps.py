@@ -60,6 +60,11 @@ def marked_steps(text: str) -> tuple[Span, ...]:
     return found.steps if found.how == "markers" else ()
 
 
+def judged_steps(text: str, finish: str) -> tuple[str, ...]:
+    """The texts of the steps a critic is asked about: none of a response that was cut off, or has no marker (SPEC 4a)."""
+    return tuple(step.text for step in marked_steps(text)) if finish == "stop" else ()
+
+
 def _paragraphs(text: str) -> list[Span]:
     spans: list[Span] = []
     start = 0

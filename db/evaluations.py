@@ -27,6 +27,8 @@ WAYS: Mapping[str, str] = {
     "choice": "multiple choice",
 }
 """Ways of prompting, and the multiple-choice task, by what people call them."""
+CUT = "It was cut off at its longest."
+"""Said of an answer, among other things, that was."""
 _LOST = (_OUTCOME["unparsed"], _OUTCOME["failed"])
 
 
@@ -100,7 +102,7 @@ class Verdict(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A reply; `judged` is what of it is judged, None where there is nothing to judge, and then `why`."""
+    """A reply; `judged` is what of it is judged, None where there is nothing to judge. `why` says that, and what else is odd."""
 
     reply: str
     judged: str | None
@@ -241,6 +243,16 @@ def answer(database: Database, line_id: int, case_id: int) -> Answer | None:
         found = connection.execute(text(said), {"id": row[0]}).all()
     verdicts = (Verdict(COLUMNS[own[0]], own[1], own[2], OUTCOMES[own[3]], *own[4:]) for own in found)
     return Answer(row[1], row[2], row[3], tuple(verdicts))
+
+
+def cut_off(database: Database, evaluation_id: int) -> int:
+    """How many answers came to the longest they may be and were cut off there."""
+    query = """
+    SELECT count(*) FROM evaluation_answer a JOIN evaluation_row r ON r.id = a.row_id
+    WHERE r.evaluation_id = :id AND instr(a.why, :cut)
+    """
+    with database.read() as connection:
+        return int(connection.execute(text(query), {"id": evaluation_id, "cut": CUT}).scalar_one())
 
 
 def finish(database: Database, evaluation_id: int, now: str) -> None:

@@ -18,7 +18,7 @@ from app.engines.accounting import Tally
 from app.engines.choices import engine_of
 from app.engines.endpoint import Engine, Role
 from app.engines.roles import open_models
-from app.errors import Refused
+from app.errors import Refused, result_of
 from core.council import Finish, Growth, Level, Models, grow_tree, root
 from core.jobs import Reporter
 from core.parsing import Malformed, read_scenarios
@@ -69,7 +69,7 @@ async def _build(context: Context, spec: BuildSpec, folder: Path, reporter: Repo
             await asyncio.wait({work}, timeout=0.5)
             if reporter.cancelled():
                 work.cancel()
-        set_id = None if work.cancelled() else _result(work)
+        set_id = None if work.cancelled() else result_of(work)
     counts = tally.read()
     return {
         "set": set_id or growing.set_of(context.database, folder.name),
@@ -84,17 +84,6 @@ async def _build(context: Context, spec: BuildSpec, folder: Path, reporter: Repo
         "failures": dict(counts.failures),
         "tokens": counts.prompt_tokens + counts.completion_tokens,
     }
-
-
-def _result(work: asyncio.Task[int]) -> int:
-    """What the work returned; of several errors that ended it together, the first one."""
-    try:
-        return work.result()
-    except BaseExceptionGroup as group:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        raise first from None
 
 
 async def _work(

@@ -1,11 +1,13 @@
 """Evaluate as a background job: every row answers every case, every judge says what it thinks of it, each answer stored whole.
 
 An evaluation that was killed goes on where it was: it is laid out once under its job's folder, answers that are whole stay, and
-what was asked before comes from the cache of replies. What failed or could not be read is asked again whenever the job goes on.
+what was asked before comes from the cache of replies. Where calls failed that may succeed another time, the job fails with a
+sentence after all others are done, and resuming it asks for those alone.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -18,25 +20,44 @@ from app.engines.accounting import Tally
 from app.engines.cache import CachedModel
 from app.engines.endpoint import Engine, Role
 from app.engines.roles import open_engine, source
+from app.errors import Refused, result_of
 from core.best_of import best_of
 from core.evaluation import choices, methods, verdicts
 from core.evaluation.choices import Choice
 from core.evaluation.filler import FILLER
 from core.evaluation.methods import Exchange, Method, MethodName, Sampling, read_response, take_filler
 from core.evaluation.spec import EvaluateSpec
-from core.evaluation.verdicts import Judging, Material, Opinion, opinion
+from core.evaluation.verdicts import Material, Opinion, opinion
 from core.jobs import Reporter
 from core.parsing import Malformed
 from core.ports import Ask, ChatModel, Failure, Reply
 from core.prompts.verdicts import Check
 from core.scoring import Case as Response
 from core.scoring import Scoring, score_all
-from core.steps import marked_steps
+from core.steps import judged_steps
+from core.types import shorten
 from db import evaluations
-from db.evaluations import Answer, Case, Line, Verdict
+from db.evaluations import CUT, Answer, Case, Line, Verdict
 
+_FOR_GOOD = ("refused", "too_large")
+"""Failures that come again: such an answer or verdict stays missing, and is counted."""
 _OTHER_SEEDS = 1_000
 """What a second try adds to the seed, so that it is another question for the cache."""
+
+
+class _Bounded:
+    """A model whose calls take their places among all others of the evaluation."""
+
+    def __init__(self, work: "_Work", model: ChatModel) -> None:
+        self._work, self._model, self.name = work, model, model.name
+
+    async def ask(self, ask: Ask) -> Reply | Failure:
+        """As the model."""
+        return await self._work.ask(self._model, ask)
+
+    def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+        """As the model."""
+        return self._model.stream(ask)
 
 
 class _Models(NamedTuple):
@@ -63,15 +84,21 @@ class _Work:
         self.calls = asyncio.Semaphore(self.spec.side_by_side)
 
     calls: asyncio.Semaphore = field(init=False)
+    lost: Counter[str] = field(default_factory=Counter[str])
 
     async def ask(self, model: ChatModel, ask: Ask) -> Reply | Failure:
-        """One call, once there is a place for it."""
+        """One call, once there is a place for it; failures that may pass are counted by their reason."""
         async with self.calls:
-            return await model.ask(ask)
+            outcome = await model.ask(ask)
+        if isinstance(outcome, Failure) and outcome.kind not in _FOR_GOOD:
+            self.lost[shorten(outcome.reason, 200)] += 1
+        return outcome
 
     def tell(self) -> None:
         """Progress."""
-        self.reporter.progress(self.done, self.planned, f"{self.done:,} of {self.planned:,} answers are judged.")
+        self.reporter.progress(
+            self.done, self.planned, f"{self.done:,} of {self.planned:,} answers were asked for and judged."
+        )
 
 
 def evaluate(context: Context, spec: EvaluateSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
@@ -88,7 +115,13 @@ async def _evaluate(context: Context, spec: EvaluateSpec, folder: Path, reporter
         if reporter.cancelled():
             task.cancel()
     if not task.cancelled():
-        task.result()
+        result_of(task)
+        if work.lost:
+            reason, _ = work.lost.most_common(1)[0]
+            raise Refused(
+                f"{work.lost.total():,} calls of evaluation {plan.id} failed; everything else is done and kept. Most often: "
+                f"{reason} When that is mended, resume the job: it asks only for what is missing."
+            )
         evaluations.finish(context.database, plan.id, context.now())
     counts = work.tally.read()
     return {
@@ -154,19 +187,20 @@ async def _side_by_side(work: _Work, models: _Models, pairs: Sequence[tuple[Line
 async def _answer(work: _Work, models: _Models, line: Line, case: Case) -> Answer:
     """Ask, find what is to be judged, and have it judged."""
     if line.task == "choice":
-        return await _choose(work, models.answers, case)
-    outcome = await _respond(work, models, line, case)
+        return await _choose(work, models.answers, line, case)
+    outcome, notes = await _respond(work, models, line, case)
     if isinstance(outcome, Failure):
         return Answer("", None, outcome.reason)
+    if outcome.finish != "stop":
+        notes.append(CUT)
     found = read_response(_method(work, line).name, outcome.text, work.spec.judged)
-    why = ""
     if isinstance(found, Malformed):
-        why = f"{found.reason} The whole response is judged."
+        notes.append(f"{found.reason} The whole response is judged.")
         found = read_response("zero_shot", outcome.text, "response")
     if isinstance(found, Malformed):
-        return Answer(outcome.text, None, found.reason)
+        return Answer(outcome.text, None, " ".join([*notes, found.reason]))
     said = await _judge(work, models.judges, Material(case.preference, case.query, found))
-    return Answer(outcome.text, found, why, tuple(said))
+    return Answer(outcome.text, found, " ".join(notes), tuple(said))
 
 
 def _method(work: _Work, line: Line) -> Method:
@@ -176,8 +210,8 @@ def _method(work: _Work, line: Line) -> Method:
     return Method(name, shots, work.spec.samples if name == "best_of_n" else 1, work.spec.by)
 
 
-async def _respond(work: _Work, models: _Models, line: Line, case: Case) -> Reply | Failure:
-    """The reply of a row to a case; of several the one that the critic holds highest, the first where it values none."""
+async def _respond(work: _Work, models: _Models, line: Line, case: Case) -> tuple[Reply | Failure, list[str]]:
+    """The reply of a row to a case, of several the one that the critic holds highest, and what has to be said of it."""
     spec, method = work.spec, _method(work, line)
     asked = methods.Case(case.preference, case.query, tuple(Exchange(*turn) for turn in case.shown))
     sampling = Sampling(spec.max_new, spec.temperature, spec.top_p, spec.seed)
@@ -185,22 +219,23 @@ async def _respond(work: _Work, models: _Models, line: Line, case: Case) -> Repl
     outcomes = await asyncio.gather(*(work.ask(models.answers, ask) for ask in asks))
     replies = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
     if len(outcomes) == 1 or not replies or models.critic is None:
-        return (replies or outcomes)[0]
-    responses = [
-        Response(case.preference, case.query, tuple(step.text for step in marked_steps(reply.text)))
-        for reply in replies
-    ]
-    best = best_of(
-        await score_all(models.critic, responses, Scoring(seed=spec.seed, side_by_side=spec.side_by_side)), spec.by
-    )
-    return replies[best.place if best else 0]
+        return (replies or outcomes)[0], []
+    responses = [Response(case.preference, case.query, judged_steps(reply.text, reply.finish)) for reply in replies]
+    how = Scoring(seed=spec.seed, side_by_side=spec.side_by_side)
+    best = best_of(await score_all(_Bounded(work, models.critic), responses, how), spec.by)
+    missing = len(outcomes) - len(replies)
+    notes = [f"{missing} of {len(outcomes)} samples failed."] if missing else []
+    if best is None:
+        notes.append(f"The critic could value none of {len(replies)} samples, so the first one stands.")
+    return replies[best.place if best else 0], notes
 
 
-async def _choose(work: _Work, model: ChatModel, case: Case) -> Answer:
+async def _choose(work: _Work, model: ChatModel, line: Line, case: Case) -> Answer:
     """Multiple choice: the letter is the verdict, and nobody judges it."""
     told: Mapping[str, Any] = case.choice or {}
     choice = Choice(case.preference, str(told["query"]), tuple(told["options"]), int(told["right"]))
-    reply = await work.ask(model, Ask(choices.messages(choice), work.spec.max_new, seed=work.spec.seed))
+    asked = choices.messages(choice, take_filler(FILLER, line.turns))
+    reply = await work.ask(model, Ask(asked, work.spec.max_new, seed=work.spec.seed))
     found = choices.chosen(choice, reply)
     if isinstance(reply, Failure):
         return Answer("", None, reply.reason)
@@ -209,9 +244,7 @@ async def _choose(work: _Work, model: ChatModel, case: Case) -> Answer:
 
 async def _judge(work: _Work, judges: Sequence[ChatModel], about: Material) -> list[Verdict]:
     spec = work.spec
-    how = Judging(
-        spec.judge_tokens, spec.judge_temperature if spec.repeats > 1 else 0.0, spec.seed, spec.repeats, spec.order
-    )
+    how = spec.judging()
     planned: list[tuple[Check, int, int, Ask]] = [
         (check, place, repeat, ask)
         for check in spec.checks

@@ -15,7 +15,7 @@ from app.engines.roles import STARTER, checkpoint_digest
 from app.errors import Refused
 from core.critic_data import group_of
 from core.evaluation.cases import case_of, choice_of
-from core.evaluation.spec import EvaluateSpec
+from core.evaluation.spec import EvaluateSpec, RowSpec
 from core.jobs import Reporter
 from core.policy_data import examples
 from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
@@ -24,7 +24,7 @@ from core.prompts.policy import Shot
 from core.specs import read_spec
 from core.types import Foreign, Record, Tree, shorten
 from db import evaluations, jobs, models, scenarios, sets
-from db.evaluations import Case, Line, New
+from db.evaluations import Case, Evaluation, Line, New
 
 _REWARDS = {
     "steps": "grpo_prm",
@@ -62,19 +62,36 @@ def laid_out(context: Context, spec: EvaluateSpec, folder: str, reporter: Report
     """The evaluation of a job's folder, laid out if it is not yet. Raises Refused for what cannot be asked."""
     found = material(context, spec)
     known = evaluations.of_folder(context.database, folder)
-    if known is None:
+    if known is not None:
+        _unchanged(context, spec, known)
+    else:
         made = evaluations.begin(
             context.database, _new(context, spec, folder, found), lines_of(context, spec), found.cases, context.now()
         )  # fmt: skip
-    else:
-        made = known.id
+        known = evaluations.get(context.database, made)
+        assert known is not None
     for file in sets.files_of(context.database, spec.set):
         reporter.input(file.name, file.digest)
-    lines = evaluations.lines(context.database, made)
+    lines = evaluations.lines(context.database, known.id)
     for line in lines:
         if line.digest:
             reporter.input(line.model or "starter", line.digest)
-    return Plan(made, lines, evaluations.cases(context.database, made), found.shots)
+    shots = tuple(Shot(*shot) for shot in known.data["shots"])
+    return Plan(known.id, lines, evaluations.cases(context.database, known.id), shots)
+
+
+def _unchanged(context: Context, spec: EvaluateSpec, known: Evaluation) -> None:
+    """Raises Refused where a choice, such as what the settings say, means another model than when the evaluation began."""
+    stored = [(line.name, line.digest) for line in evaluations.lines(context.database, known.id)]
+    stored += [(judge["name"], judge["digest"]) for judge in known.judges]
+    now = [(line.name, line.digest) for line in lines_of(context, spec)]
+    now += [named(context, "judge", judge) for judge in spec.judges]
+    for before, after in zip(stored, now, strict=True):
+        if before[1] != after[1] or (not before[1] and before[0] != after[0]):
+            raise Refused(
+                f"Evaluation {known.id} began with {before[0]}; the same choice is {after[0]} now, with other weights or from "
+                "another server. Start a new evaluation."
+            )
 
 
 def material(context: Context, spec: EvaluateSpec) -> Material:
@@ -136,12 +153,21 @@ def lines_of(context: Context, spec: EvaluateSpec) -> list[Line]:
         name, weights = named(context, "policy", model)
         own = [row for row in rows if row.model == model]
         trained = _preset(context, model)
-        for row in own:
-            preset = row.method if row.method != "step_by_step" or not trained else trained
-            found.append(Line(0, "answer", name, model, weights, row.method, row.turns, preset))
+        for row in own if spec.checks else ():
+            found.append(Line(0, "answer", name, model, weights, row.method, row.turns, printed_of(row, trained)))
         if spec.choices:
-            found.append(Line(0, "choice", name, model, weights, "choice", 0))
+            turns = sorted({row.turns for row in own})
+            found += [Line(0, "choice", name, model, weights, "choice", late) for late in turns]
     return found
+
+
+def printed_of(row: RowSpec, trained: str) -> str:
+    """The printed row that a row may stand beside: the paper asks right away, and a trained policy as it was trained."""
+    if row.turns:
+        return ""
+    if not trained:
+        return row.method
+    return trained if row.method == ("zero_shot" if trained == "sft" else "step_by_step") else ""
 
 
 def _preset(context: Context, chosen: str) -> str:
@@ -194,6 +220,7 @@ def _new(context: Context, spec: EvaluateSpec, folder: str, found: Material) -> 
         "like": found.like,
         "part": spec.part,
         "cases": len(found.cases),
+        "shots": found.shots,
     }
     judges = [_judge(*named(context, "judge", judge)) for judge in spec.judges]
     prompts = {name: digest(name) for name in (*PROMPTS, *FURTHER)}

@@ -17,7 +17,7 @@ from core.evaluation.metrics import LABELS, LOWER_IS_BETTER, METRICS, PARTS, Met
 from core.evaluation.report import Drawing, Report, report
 from core.evaluation.spec import EvaluateSpec
 from core.evaluation.table import ABSENT, CANNOT, NO, TIED, UNPARSED, YES, Verdicts, settle
-from core.evaluation.verdicts import CHECKS, COLUMNS, Judging
+from core.evaluation.verdicts import CHECKS, COLUMNS
 from core.jobs import plain
 from core.specs import read_spec
 from core.types import shorten
@@ -41,12 +41,20 @@ LONGEST = 40_000
 _SAID = {NO: "no", YES: "yes", CANNOT: "cannot determine", TIED: "tied", UNPARSED: "no verdict", ABSENT: ""}
 
 
-class Whole(NamedTuple):
-    """A stored evaluation with everything that its report is made of."""
+class Loaded(NamedTuple):
+    """A stored evaluation with everything that its figures are made of."""
 
     stored: Evaluation
     lines: list[Line]
     cases: list[Case]
+    table: Verdicts
+
+
+class Whole(NamedTuple):
+    """A stored evaluation with its report."""
+
+    stored: Evaluation
+    lines: list[Line]
     table: Verdicts
     report: Report
 
@@ -79,12 +87,21 @@ def stored(context: Context, evaluation_id: int) -> Evaluation:
     return found
 
 
+def loaded(context: Context, evaluation_id: int) -> Loaded:
+    """An evaluation with its columns. Raises Refused."""
+    found = stored(context, evaluation_id)
+    lines, cases = (
+        evaluations.lines(context.database, evaluation_id),
+        evaluations.cases(context.database, evaluation_id),
+    )
+    return Loaded(found, lines, cases, evaluations.columns(context.database, evaluation_id))
+
+
 def whole(context: Context, evaluation_id: int) -> Whole:
     """An evaluation with its report. Raises Refused."""
     found = stored(context, evaluation_id)
     table = evaluations.columns(context.database, evaluation_id)
-    lines = evaluations.lines(context.database, evaluation_id)
-    return Whole(found, lines, evaluations.cases(context.database, evaluation_id), table, report(table))
+    return Whole(found, evaluations.lines(context.database, evaluation_id), table, report(table))
 
 
 def layouts(found: Whole) -> list[Layout]:
@@ -134,6 +151,7 @@ def shown(context: Context, evaluation_id: int) -> dict[str, Any]:
         "consistency": [audits.consistency(table, judge) for judge in every],
         "answers": {
             "planned": int(table.row.size), "generated": int(table.generated.sum()), "verdicts": int(table.item.size),
+            "cut_off": evaluations.cut_off(context.database, evaluation_id),
         },
         "methods": methods(found),
     }  # fmt: skip
@@ -160,11 +178,10 @@ def methods(found: Whole) -> str:
     except ValueError:
         return ""
     assert isinstance(spec, EvaluateSpec)
-    how = Judging(
-        spec.judge_tokens, spec.judge_temperature if spec.repeats > 1 else 0.0, spec.seed, spec.repeats, spec.order
-    )
     judges = tuple(judge["name"] for judge in found.stored.judges)
-    setup = writing.Setup(judges, how, spec.temperature, spec.seed, Drawing(), record.versions().get("subtext", ""))
+    setup = writing.Setup(
+        judges, spec.judging(), spec.temperature, spec.seed, Drawing(), record.versions().get("subtext", "")
+    )
     return writing.methods_paragraph(found.report, setup)
 
 
@@ -195,7 +212,7 @@ class Cell(NamedTuple):
 
 def items(context: Context, evaluation_id: int, cell: Cell, offset: int = 0) -> dict[str, Any]:
     """The items behind a cell, a page of them: what was asked, judged and settled about each check. Raises Refused."""
-    found = whole(context, evaluation_id)
+    found = loaded(context, evaluation_id)
     _row(found, cell.row)
     settled = settle(found.table)
     value = scores(found.table, settled).value[:, METRICS.index(cell.metric)]
@@ -225,13 +242,13 @@ def _state(value: float) -> State:
     return "uncounted" if value != value else "holds" if value else "fails"
 
 
-def _row(found: Whole, row: int) -> Line:
+def _row(found: Loaded, row: int) -> Line:
     if not 0 <= row < len(found.lines):
         raise Refused(f"The evaluation has {len(found.lines)} rows; there is no row {row + 1}.")
     return found.lines[row]
 
 
-def _cases_of(found: Whole, row: int) -> dict[int, Case]:
+def _cases_of(found: Loaded, row: int) -> dict[int, Case]:
     """The case of every planned response (place in the table) of a row."""
     own = [case for case in found.cases if evaluations.fits(found.lines[row], case)]
     places = [item for item, at in enumerate(found.table.row.tolist()) if at == row]
@@ -249,7 +266,7 @@ def item(context: Context, evaluation_id: int, row: int, case_id: int) -> dict[s
     told = None
     if answer is not None:
         said = [
-            one._asdict() | {"judge": found.judges[one.judge]["name"] if one.judge < len(found.judges) else ""}
+            one._asdict() | {"judge": "" if one.check == "choice" else found.judges[one.judge]["name"]}
             for one in answer.verdicts
         ]
         told = {"reply": answer.reply[:LONGEST], "judged": answer.judged, "why": answer.why, "verdicts": said}
@@ -260,7 +277,7 @@ def compared(
     context: Context, evaluation_id: int, pair: tuple[int, int], metric: Metric, only: str = "", offset: int = 0
 ) -> dict[str, Any]:
     """Two rows on the same cases: who wins each, both texts with the words that differ, both sides' checks. Raises Refused."""
-    found = whole(context, evaluation_id)
+    found = loaded(context, evaluation_id)
     one, two = (_row(found, row) for row in pair)
     if one.task != two.task:
         raise Refused("Answers and multiple choice cannot be compared with each other.")

@@ -23,7 +23,7 @@ def enqueue(context: Context, spec: Spec, after: int | None = None, retry_of: in
     if spec.names_before():
         if after is None:
             raise Refused(f"{AFTER!r} is the model of the job before: say after which job this one comes.")
-        spec = spec.behind(after)
+        spec = spec_of(spec.behind(after).model_dump())
     new = NewJob(spec.kind, spec.model_dump(mode="json"), lane(spec), after, retry_of)
     try:
         return jobs.enqueue(context.database, new, context.now())

@@ -43,7 +43,7 @@ def check(context: Context, spec: EvaluateSpec) -> list[Line]:
 
 def _opened(context: Context, what: str, role: Role, chosen: Sequence[str]) -> Iterator[Line]:
     for one in dict.fromkeys(chosen):
-        if one == AFTER:
+        if one == AFTER and role == "policy":
             yield Line(what, "ok", "The model that the job before makes; it is looked at when this job begins.")
             continue
         try:

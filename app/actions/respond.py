@@ -13,7 +13,7 @@ from core.best_of import Best, By, best_of
 from core.ports import Ask, Failure
 from core.prompts.policy import policy
 from core.scoring import Case, Scored, Scoring, score_all
-from core.steps import marked_steps
+from core.steps import judged_steps
 
 MOST = 64
 """Responses that are sampled at most."""
@@ -78,4 +78,4 @@ def _cut(finish: str) -> str:
 
 def _steps(one: Response) -> tuple[str, ...]:
     """The steps that are judged: none of a response that is missing, was cut off, or has no marker."""
-    return () if one.why else tuple(step.text for step in marked_steps(one.text))
+    return judged_steps(one.text, "" if one.why else "stop")

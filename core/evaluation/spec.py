@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.best_of import By
 from core.evaluation.methods import Judged, MethodName
-from core.evaluation.verdicts import CHECKS
+from core.evaluation.verdicts import CHECKS, Judging
 from core.job_spec import AFTER, JobSpec, Lane
 from core.prompts.verdicts import Check, Order
 
@@ -34,10 +34,10 @@ class EvaluateSpec(JobSpec):
     """Answers of every row to the cases of a set, and the verdicts of every judge on them (SPEC 5).
 
     `part` chooses the scenarios: `held_out` those of the splits validation and test, `all` every one; `limit` > 0 the first so
-    many. `choices` adds PrefEval's multiple choice for records that have options. `shots` examples for few-shot come from the
-    finished trees of the set that are not asked. `samples` answers for best of N are compared by `critic`, by `by`. `judged` is
-    what a judge reads. `judges` are chosen as models are; each is asked `repeats` times, more than once at `judge_temperature`.
-    A reply without a verdict is asked for `retries` times more.
+    many. `choices` adds PrefEval's multiple choice for records that have options; without checks nothing else is asked. `shots`
+    examples for few-shot come from the finished trees of the set that are not asked. `samples` answers for best of N are
+    compared by `critic`, by `by`. `judged` is what a judge reads. `judges` are chosen as models are; each is asked `repeats`
+    times, more than once at `judge_temperature`. A reply without a verdict is asked for `retries` times more.
     """
 
     LANE: ClassVar[Lane] = "gpu"
@@ -91,6 +91,11 @@ class EvaluateSpec(JobSpec):
         rows = [row.model_copy(update={"model": made}) if row.model == AFTER else row for row in self.rows]
         return self.model_copy(update={"rows": rows})
 
+    def judging(self) -> Judging:
+        """How each judge is asked: greedily once, else warm enough to differ."""
+        warmth = self.judge_temperature if self.repeats > 1 else 0.0
+        return Judging(self.judge_tokens, warmth, self.seed, self.repeats, self.order)
+
     def models(self) -> frozenset[str]:
         """Everything that is chosen, as it is named."""
         return frozenset({row.model for row in self.rows} | {*self.judges, self.critic})
@@ -106,7 +111,8 @@ class Counts(NamedTuple):
 
 def planned(spec: EvaluateSpec, cases: int, choices: int) -> Counts:
     """The size of an evaluation with so many cases, so many of which have options."""
-    answers = sum(spec.samples if row.method == "best_of_n" else 1 for row in spec.rows) * cases
-    verdicts = len(spec.rows) * cases * len(spec.checks) * len(spec.judges) * spec.repeats
+    rows = spec.rows if spec.checks else []
+    answers = sum(spec.samples if row.method == "best_of_n" else 1 for row in rows) * cases
+    verdicts = len(rows) * cases * len(spec.checks) * len(spec.judges) * spec.repeats
     chosen = len({(row.model, row.turns) for row in spec.rows}) * choices if spec.choices else 0
-    return Counts(len(spec.rows) * cases + chosen, answers + verdicts + chosen, verdicts)
+    return Counts(len(rows) * cases + chosen, answers + verdicts + chosen, verdicts)

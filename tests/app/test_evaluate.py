@@ -12,12 +12,13 @@ import pytest
 
 from app.actions import jobs as job_actions
 from app.actions.evaluate import evaluate
+from app.actions.evaluation_plan import printed_of
 from app.actions.import_data import import_files
 from app.context import Context
 from app.engines.endpoint import ROLES, Endpoint
 from app.errors import Refused
 from core.evaluation.report import report
-from core.evaluation.spec import EvaluateSpec, planned
+from core.evaluation.spec import EvaluateSpec, RowSpec, planned
 from core.specs import read_spec
 from db import evaluations
 from tests.app.test_build import Told
@@ -131,8 +132,13 @@ def test_a_judge_that_is_dead_gives_no_result_and_not_a_hundred_percent(
         made = served(context, well)
         engines = {**made.settings.engines, "judge": Endpoint(dead.url, dead.model, attempts=1, timeout_s=30)}
         made = replace(made, settings=replace(made.settings, engines=MappingProxyType(engines)))
-        result = run(made, spec(stocked(context, write)), tmp_path / "1")
-    cells = report(evaluations.columns(context.database, result["evaluation"])).cells
+        with pytest.raises(
+            Refused, match=r"72 calls of evaluation 1 failed; everything else is done and kept\. Most often:"
+        ):
+            run(made, spec(stocked(context, write)), tmp_path / "1")
+    found = evaluations.get(context.database, 1)
+    assert found is not None and found.finished_at is None
+    cells = report(evaluations.columns(context.database, 1)).cells
     assert all(own[metric].n == 0 and own[metric].why for own in cells for metric in own)
     assert all(own["acc_pf"].generated == 6 for own in cells)
     published = cells[0]["acc_pf"].published
@@ -172,13 +178,13 @@ def test_multiple_choice_needs_no_judge(context: Context, write: Write, tmp_path
     order = spec(set_id, choices=True, checks=[], judges=[], rows=[{}])
     with Misbehaving(answer=said) as server:
         result = run(served(context, server), order, tmp_path / "1")
-        assert len(server.seen) == 8 + 8
+        assert len(server.seen) == 8, "and without checks nothing else is asked"
     lines = evaluations.lines(context.database, result["evaluation"])
-    assert [line.task for line in lines] == ["answer", "choice"]
+    assert [line.task for line in lines] == ["choice"]
     cases = evaluations.cases(context.database, result["evaluation"])
     right = sum(case.choice is not None and case.choice["right"] == 0 for case in cases)
     assert 0 < right < 8, "the options are shuffled"
-    cell = report(evaluations.columns(context.database, result["evaluation"])).cells[1]["acc_mc"]
+    cell = report(evaluations.columns(context.database, result["evaluation"])).cells[0]["acc_mc"]
     assert (cell.hits, cell.n) == (right, 8)
 
 
@@ -208,24 +214,22 @@ def test_a_stopped_evaluation_goes_on_to_the_same_table(context: Context, write:
 def test_a_seeded_mix_of_faults_loses_nothing_silently(context: Context, write: Write, tmp_path: Path) -> None:
     shares: Any = {"error": 0.1, "busy": 0.05, "close": 0.05, "empty": 0.1, "not_json": 0.05, "refuse": 0.03}
     with Misbehaving(mixed(5, shares), said, retry_after="0") as server:
-        result = run(served(context, server, attempts=2), spec(stocked(context, write, 12)), tmp_path / "1")
-    table = evaluations.columns(context.database, result["evaluation"])
+        order = spec(stocked(context, write, 12))
+        with pytest.raises(Refused, match="resume the job: it asks only for what is missing"):
+            run(served(context, server, attempts=2), order, tmp_path / "1")
+    table = evaluations.columns(context.database, 1)
     cells = report(table).cells
-    assert result["failures"] and table.row.size == 24
+    assert table.row.size == 24
     for own in cells:
         for cell in own.values():
             assert cell.planned == 12 >= cell.generated >= cell.judged >= cell.parsed >= cell.n
     assert min(own["acc_pf"].n for own in cells) < 12
     with Misbehaving(answer=said) as server:
-        run(served(context, server), spec(stocked_again(context, result)), tmp_path / "1")
-    healed = report(evaluations.columns(context.database, result["evaluation"])).cells
+        served_again = served(context, server)
+        result = run(served_again, order, tmp_path / "1")
+        assert result["evaluation"] == 1 and len(server.seen) < 24 + 24 * len(CHECKS)
+    healed = report(evaluations.columns(context.database, 1)).cells
     assert all(own["acc_pf"].n == 12 for own in healed), "what failed is asked again when the job goes on"
-
-
-def stocked_again(context: Context, result: dict[str, Any]) -> int:
-    found = evaluations.get(context.database, result["evaluation"])
-    assert found is not None
-    return int(found.data["set"])
 
 
 def test_what_cannot_be_evaluated_says_why(context: Context, write: Write, tmp_path: Path) -> None:
@@ -269,3 +273,43 @@ def test_a_removed_evaluation_leaves_nothing(context: Context, write: Write, tmp
     with context.database.read() as connection:
         for table in ("evaluation_row", "evaluation_case", "evaluation_answer", "evaluation_verdict"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0
+
+
+def test_a_choice_that_means_another_model_by_now_is_refused(context: Context, write: Write, tmp_path: Path) -> None:
+    class Stopping(Told):
+        def cancelled(self) -> bool:
+            return any(done >= 2 for done, _, _ in self.said)
+
+    order = spec(stocked(context, write), side_by_side=1)
+    with Misbehaving(["slow"] * 1000, answer=said, delay_s=0.05) as one, Misbehaving(answer=said) as two:
+        first = run(served(context, one), order, tmp_path / "1", Stopping())
+        assert first["answers"] < first["planned"]
+        made = served(context, two)
+        engines = dict.fromkeys(ROLES, Endpoint(two.url, "another-model"))
+        made = replace(made, settings=replace(made.settings, engines=MappingProxyType(engines)))
+        with pytest.raises(Refused, match="began with test-model; the same choice is another-model now"):
+            run(made, order, tmp_path / "1")
+
+
+def test_best_of_n_says_what_its_critic_could_not_value(context: Context, write: Write, tmp_path: Path) -> None:
+    def vague(body: dict[str, Any]) -> str:
+        return "well" if "You judge one step" in body["messages"][0]["content"] else said(body)
+
+    order = spec(stocked(context, write, 2), rows=[{"method": "best_of_n"}], temperature=0.7, samples=2)
+    with Misbehaving(answer=vague) as server:
+        result = run(served(context, server), order, tmp_path / "1")
+    (line,) = evaluations.lines(context.database, result["evaluation"])
+    for _, why in evaluations.texts(context.database, line.id).values():
+        assert why == "The critic could value none of 2 samples, so the first one stands."
+
+
+def test_a_row_stands_beside_what_the_paper_asked(context: Context) -> None:
+    for row, trained, printed in (
+        (RowSpec(method="zero_shot"), "", "zero_shot"),
+        (RowSpec(method="zero_shot", turns=3), "", ""),
+        (RowSpec(method="step_by_step"), "cdpa", "cdpa"),
+        (RowSpec(method="zero_shot"), "cdpa", ""),
+        (RowSpec(method="zero_shot"), "sft", "sft"),
+        (RowSpec(method="step_by_step"), "sft", ""),
+    ):
+        assert printed_of(row, trained) == printed
