@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, assert_never
@@ -61,7 +62,8 @@ def train(node: Node, order: Order, folder: Path, journal: Journal) -> dict[str,
         case PolicySpec():
             # Each process has a critic of its own: they score at the same time, each on its own device and node. One that is
             # too large for that is a server, which is one for all.
-            with LiveCritic(node, order.critic, scoring_of(training)) as critic:
+            critic = LiveCritic(node, order.critic, scoring_of(training))
+            with nullcontext() if training.reward_model else critic:
                 told = learn_policy(training, order.base, rows[0], score_of(training, critic), folder, journal)
                 return told | {"critic": critic_counts(critic)}
         case SFTSpec() | TPOSpec():

@@ -4,6 +4,7 @@ Keys and meanings are those of accelerate 1.15 (its `ClusterConfig`, and `accele
 Knows no machine, no file and no training library; whether the configuration loads is asked of accelerate itself elsewhere.
 """
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -151,13 +152,22 @@ def layout_problem(layout: Layout, rank: int = 0) -> str:
         return f"A port is a number up to 65535, not {layout.port}."
     if layout.nodes > 1 and layout.port == 0:
         return f"Several nodes have to agree on a port: give it with the address of rank 0, as in 10.0.0.1:{PORT}."
-    if layout.nodes > 1 and (layout.address in ("", "localhost", "0.0.0.0", "::") or layout.address.startswith("127.")):
+    if layout.nodes > 1 and _only_here(layout.address):
         return (
             f"{layout.address or 'Nothing'} is no address at which other nodes reach the one of rank 0. Give its own."
         )
     if layout.sharding == "deepspeed" and not layout.gpu:
         return "DeepSpeed splits a model among GPUs; on the CPU take fsdp or none."
     return ""
+
+
+def _only_here(address: str) -> bool:
+    """Whether other machines reach nothing by it."""
+    try:
+        number = ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        return address in ("", "localhost")
+    return number.is_loopback or number.is_unspecified
 
 
 def command(layout: Layout, rank: int, python: str, folder: str, threads: int = 1) -> tuple[str, ...]:

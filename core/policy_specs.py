@@ -106,6 +106,10 @@ class PolicySpec(PolicyJob):
     vllm: Literal["", "colocate", "server"] = ""
     vllm_url: str = Field(default="", max_length=200, pattern=r"^(https?://[!-~]+)?$")
 
+    def models(self) -> frozenset[str]:
+        """Every model that is chosen, as it is named."""
+        return super().models() | ({self.reward_model} - {""})
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.tokens and self.reward not in ("steps", "steps+review"):

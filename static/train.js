@@ -104,7 +104,7 @@ Subtext.train = (element) => Subtext.page(element, "Train a policy", async () =>
   let watching = 0, followed = 0, curves = null, samples = null, step = -1;
   const watch = guarded(async (id) => {
     clearTimeout(watching);
-    if (followed !== id) { followed = id; step = -1; curves = Subtext.curves(find("st-train-curves")); fill(find("st-train-samples")); samples = Subtext.samples(find("st-train-samples"), id); }
+    if (followed !== id) { followed = id; step = -1; curves = Subtext.curves(find("st-train-curves")); fill(find("st-train-samples")); samples = Subtext.samples(find("st-train-samples"), id, () => followed === id); }
     const [{ job }, metrics, alarms] = await Promise.all([api(`/api/jobs/${id}`), api(`/api/jobs/${id}/metrics?since=${step}`), api(`/api/train/${id}/alarms`)]);
     if (followed !== id) return;
     find("st-train-job").hidden = false;

@@ -45,7 +45,10 @@ class RewardModel:
                 f"The checkpoint in {folder} is no reward model: it needs a trained head that gives one number "
                 "(a model for sequence classification with one label)."
             )
-        model.config.pad_token_id = self._tokenizer.pad_token_id
+        # The head is read at the last token that is no padding. Where padding looks like the end of a turn, that would be one
+        # too early; such a checkpoint reads its rows one by one, without padding.
+        self._together = TOGETHER if self._tokenizer.pad_token_id != self._tokenizer.eos_token_id else 1
+        model.config.pad_token_id = self._tokenizer.pad_token_id if self._together > 1 else None
         self._model = model.eval().to(place)
         self._longest = int(getattr(model.config, "max_position_embeddings", 0) or 2048)
 
@@ -57,8 +60,8 @@ class RewardModel:
             if len(own) > self._longest:
                 found[place] = unscored(f"The reward model reads {self._longest:,} tokens; this is {len(own):,}.")
         fits = sorted((place for place in ids if place not in found), key=lambda place: len(ids[place]))
-        for start in range(0, len(fits), TOGETHER):
-            part = fits[start : start + TOGETHER]
+        for start in range(0, len(fits), self._together):
+            part = fits[start : start + self._together]
             found |= zip(part, self._numbers([ids[place] for place in part]), strict=True)
         return [[average([found[place]])] * len(case.steps) if case.steps else [] for place, case in enumerate(cases)]
 

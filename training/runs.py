@@ -176,7 +176,7 @@ def keep_plan(folder: Path, plan: str) -> None:
 
 def go_on(trainer: Any, folder: Path) -> None:
     """Train from the newest checkpoint in the folder, or from the start."""
-    found = newest(folder / CHECKPOINTS)
+    found = newest(folder / CHECKPOINTS, trainer.accelerator.num_processes)
     if trainer.args.device.type == "cpu":
         # Under a launcher it is `cpu:0`, on which torch cannot put the optimizer of a checkpoint.
         vars(trainer.args)["_setup_devices"] = torch.device("cpu")
@@ -229,10 +229,13 @@ def arguments(recipe: Recipe, folder: Path, name: str, evaluated: bool) -> dict[
     }
 
 
-def newest(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; its state is the last file that is written."""
+def newest(folder: Path, processes: int = 1) -> Path | None:
+    """The newest checkpoint that was written to its end: its state is the last file that the first process writes, and each of
+    several `processes` has written where its random numbers stood."""
     found: dict[int, Path] = {}
     for one in folder.glob("checkpoint-*"):
+        if processes > 1 and not all((one / f"rng_state_{rank}.pth").is_file() for rank in range(processes)):
+            continue
         try:
             found[int(json.loads((one / "trainer_state.json").read_text("utf-8"))["global_step"])] = one
         except (OSError, ValueError, KeyError, TypeError):

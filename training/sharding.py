@@ -10,6 +10,7 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.utils import DistributedType
 from peft import PeftModel, get_peft_model
+from transformers.integrations import unset_hf_deepspeed_config
 
 from training.models import load
 
@@ -49,6 +50,7 @@ def whole(trainer: Any) -> Any:
     own: Any = trainer.accelerator.unwrap_model(trainer.model)
     adapted = isinstance(own, PeftModel)
     base = own.get_base_model() if adapted else own
+    unset_hf_deepspeed_config()  # else loading would split the new model again, and wait for processes that do not load
     made: Any = load(Path(base.name_or_path), "cpu", kind=base.dtype).model
     if adapted:
         made = get_peft_model(made, own.peft_config[own.active_adapter])

@@ -97,7 +97,7 @@ def vllm_line(context: Context, training: Training) -> Line | None:
         return Line("vllm", "ok", "vLLM writes the responses on the training's own GPUs and shares their memory.")
     try:
         up = httpx2.get(f"{training.vllm_url.rstrip('/')}/health", timeout=_ANSWER_S).status_code == 200
-    except httpx2.HTTPError:
+    except (httpx2.HTTPError, httpx2.InvalidURL):
         up = False
     if up:
         return Line(

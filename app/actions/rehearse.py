@@ -24,7 +24,7 @@ MOST = 4
 """Processes that a rehearsal starts at most."""
 _LIKE, _QUERY = "I like quiet places.", "Where do I go on Sunday?"
 _PATHS = (("They like calm.", "Walk by the river early."), ("They like crowds.", "Go to the fair."))
-_TINY: dict[str, Any] = {"base": "", "device": "cpu", "save_every": 1, "seed": 1}
+_TINY: dict[str, Any] = {"base": "", "device": "cpu", "save_every": 1, "seed": 1, "report_to": []}
 
 
 def small(training: Training, processes: int) -> Training:
@@ -40,10 +40,15 @@ def small(training: Training, processes: int) -> Training:
                 "max_new": 24,
                 "keep_every": 0,
             }
-            asked = {"reward": "steps" if reward == "rubric" else reward, "critic_tokens": 16, "critic_samples": 1}
+            asked = {
+                "reward": "steps" if reward == "rubric" else reward,
+                "reward_model": "",
+                "critic_tokens": 16,
+                "critic_samples": 1,
+            }
             return training.model_copy(update=own | sizes | asked | {"iterations": 1, "vllm": "", "vllm_url": ""})
         case SFTSpec() | TPOSpec() | CriticSpec():
-            sizes = {"batch": 1, "accumulate": processes, "updates": 1, "max_length": 2048, "report_to": []}
+            sizes = {"batch": 1, "accumulate": processes, "updates": 1, "max_length": 2048}
             return training.model_copy(update=own | sizes)
         case _:
             assert_never(training)

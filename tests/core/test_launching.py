@@ -150,3 +150,10 @@ def test_memory_of_each_process() -> None:
     assert each(one, 4, True, gpu=True) == Need(25, 75, 50, 10)
     assert each(one, 4, False, gpu=False).total == 4 * one.total
     assert each(Need(100, 0, 0, 10), 4, True, gpu=True).total == 110, "each loads the whole base before it is split"
+
+
+def test_addresses_that_other_machines_cannot_reach_are_refused() -> None:
+    for address in ("", "localhost", "127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"):
+        assert "no address at which other nodes" in layout_problem(Layout(1, 2, "none", True, address, 29500)), address
+    for address in ("10.0.0.1", "node-1", "fd00::7"):
+        assert layout_problem(Layout(1, 2, "none", True, address, 29500)) == "", address

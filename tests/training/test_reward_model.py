@@ -1,5 +1,6 @@
 """A reward model: what it says of a batch is what it says one by one, in the order of its head; what it is refused for."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,15 @@ def test_what_is_no_reward_model_is_refused(tmp_path: Path) -> None:
         RewardModel(classifier(tmp_path / "two", labels=2), "cpu")
     with pytest.raises(NotLoadable, match="no checkpoint folder"):
         RewardModel(tmp_path / "gone", "cpu")
+
+
+def test_a_tokenizer_whose_padding_is_the_end_of_a_turn_moves_no_score(tmp_path: Path) -> None:
+    folder = classifier(tmp_path / "rm")
+    usual = [own[0].score for own in RewardModel(folder, "cpu")(CASES) if own]
+    told = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    told["pad_token"] = told["eos_token"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), "utf-8")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"pad_token_id": config["eos_token_id"]}), "utf-8")
+    found = [own[0].score for own in RewardModel(folder, "cpu")(CASES) if own]
+    assert found == pytest.approx(usual, abs=1e-5)
