@@ -76,7 +76,8 @@ def test_a_cell_opens_its_items(client: TestClient) -> None:
         set(one["checks"]) == {"deep_mining", "innovative", "thoughtful"} for one in found["items"]
     )
     holds = client.get(f"{path}&state=holds").json()
-    assert holds["total"] == cells[1]["acc_da"]["hits"]
+    assert holds["total"] == cells[1]["acc_da"]["hits"] == found["counts"]["holds"]
+    assert sum(found["counts"].values()) == 6 and found["rows"][1]["label"] == "test-model · step by step"
     assert all("yes" in one["checks"].values() for one in holds["items"])
     assert client.get(f"{path}&state=uncounted").json()["total"] == 0
     assert client.get(f"{path}&offset=4").json()["items"] == found["items"][4:]
