@@ -1,7 +1,7 @@
 // The report of an evaluation: tables beside the paper's rows, differences, pictures, topics, audits, the methods paragraph, exports.
 Subtext.evalreport = async (box, id) => {
   const { el, api, fill, guarded, many } = Subtext;
-  const { none, percent, share, points, number, chance, span, alive, when, check, address, scroll, card, switcher, copy } = Subtext.evaluating;
+  const { none, percent, share, points, number, chance, span, when, check, address, scroll, card, switcher, copy } = Subtext.evaluating;
   const query = new URLSearchParams(location.search);
   const RULES = [["both", "Both rules"], ["corrected", "Ours"], ["published", "Published"]];
   const ABOUT = { corrected: "Ours: a response counts only where every check that the number needs has a yes or a no.", published: "Published: whatever was not judged counts as a failure or a success, as in the published scripts." };
@@ -118,7 +118,7 @@ Subtext.evalreport = async (box, id) => {
     Subtext.dialog("Delete this evaluation", el("p", {}, "All its answers and verdicts go with it. Type its name to delete it:"), el("p", { class: "st-verbatim" }, found.evaluation.name), name, go);
   };
   const head = (job) => {
-    const one = found.evaluation, going = alive(one.status), data = one.data;
+    const one = found.evaluation, going = Subtext.alive(one.status), data = one.data;
     return card("st-about", "What was evaluated", el("dl", { class: "st-facts" },
       fact("Set", el("a", { href: `/data?set=${data.set}` }, `${data.name} v${data.version}`), ` · ${many(data.cases, "case")}, in the form of ${data.like}`),
       fact("Rows", found.rows.length), fact("Judges", one.judges.length ? one.judges.map((judge) => judge.name).join(", ") : "none", one.spec.repeats > 1 ? `, each asked ${one.spec.repeats} times` : null),
@@ -140,10 +140,10 @@ Subtext.evalreport = async (box, id) => {
     if (scrollY !== top) scrollTo({ top });
   };
   const load = async () => {
-    const next = await api(`/api/evaluations/${id}`), job = next.evaluation.job && alive(next.evaluation.status) ? (await api(`/api/jobs/${next.evaluation.job}`)).job : null;
+    const next = await api(`/api/evaluations/${id}`), job = next.evaluation.job && Subtext.alive(next.evaluation.status) ? (await api(`/api/jobs/${next.evaluation.job}`)).job : null;
     const text = JSON.stringify([{ ...next, seconds: 0 }, job?.message, job?.progress_done]);
     if (text !== said && !document.querySelector("dialog[open]")) { [found, said] = [next, text]; draw(job); }
-    if (alive(next.evaluation.status)) { const again = () => setTimeout(() => (document.hidden ? again() : guarded(load)()), 3000); again(); }
+    if (Subtext.alive(next.evaluation.status)) { const again = () => setTimeout(() => (document.hidden ? again() : guarded(load)()), 3000); again(); }
   };
   await load();
   return found.evaluation.name;

@@ -10,11 +10,11 @@ Subtext.evaluate = (element) => Subtext.page(element, "Evaluate", async () => {
 
   const list = async () => {
     const found = await api("/api/evaluations");
-    const state = (one) => (one.finished_at && !Subtext.evaluating.alive(one.status) ? "finished" : one.status || "stopped");
+    const state = (one) => (one.finished_at && !Subtext.alive(one.status) ? "finished" : one.status || "stopped");
     return card("st-evaluations", "Evaluations", found.length ? el("ul", { class: "st-next" }, found.map((one) => el("li", { "data-evaluation": one.id }, el("span", {}, el("a", { href: address(one.id) }, one.name), " ", el("span", { class: "st-tag st-status", "data-status": one.status || "done" }, state(one))),
-      el("span", { class: "st-dim" }, `${one.data.name} v${one.data.version}, ${many(one.data.cases, "case")} · ${many(one.rows, "row")} · ${one.judges.length ? `judged by ${one.judges.join(", ")}` : "no judge"} · ${ago(one.created_at)} `, one.job ? el("a", { href: `/jobs?job=${one.job}` }, `Job ${one.job}`) : null)))) : el("p", { class: "st-dim", id: "st-no-evaluations" }, "None yet. `subtext evaluate` starts one."));
+      el("span", { class: "st-dim" }, `${one.data.name} v${one.data.version}, ${many(one.data.cases, "case")} · ${many(one.rows, "row")} · ${one.judges.length ? `judged by ${one.judges.join(", ")}` : "no judge"} · ${ago(one.created_at)} `, one.job ? el("a", { href: `/jobs?job=${one.job}` }, `Job ${one.job}`) : null)))) : el("p", { class: "st-dim", id: "st-no-evaluations" }, "None yet. The form below starts one; the starter model answers at once, offline."));
   };
-  if (id === null) { fill(box, await list()); return; }
+  if (id === null) { fill(box, await list()); await Subtext.evalform(box); return; }
   if (asked("first") !== null && asked("second") !== null) { back(address(id), "Report"); called(await Subtext.evalcompare(box, id)); return; }
   if (asked("row") !== null) { back(address(id), "Report"); called(await Subtext.evalitems(box, id)); return; }
   back("/evaluate", "All evaluations");

@@ -5,7 +5,6 @@
   const none = (value) => value === null || value === undefined || Number.isNaN(value);
   const minus = (text) => text.replace("-", "−");
   const percent = (value, digits = 1) => (none(value) ? "–" : minus(value.toFixed(digits)));
-  const ALIVE = ["queued", "running", "cancelling"];
 
   Subtext.evaluating = {
     none,
@@ -15,7 +14,6 @@
     number: (value, digits = 3) => (none(value) ? "–" : minus(value.toFixed(digits))),
     chance: (p) => (none(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3)),
     span: (low, high) => (none(low) || none(high) ? "" : `${percent(low)} to ${percent(high)}`),
-    alive: (status) => ALIVE.includes(status),
     when: (iso) => (iso ? iso.slice(0, 16).replace("T", " ") : "–"),
     // What a check came to: a word and a mark, never a colour alone.
     outcome: (said) => Subtext.el("span", { class: "st-tag st-said", "data-said": said || "none" }, { yes: "✓ yes", no: "✕ no", cannot: "? cannot determine", "cannot determine": "? cannot determine", unparsed: "! no verdict", "no verdict": "! no verdict", failed: "! failed", tied: "= tied" }[said] || "– not asked"),

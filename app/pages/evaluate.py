@@ -8,7 +8,7 @@ BODY = """
 <h1 id="st-evaluate-name">Evaluate</h1>
 <div id="st-evaluate"></div>
 """
-_SCRIPTS = ("evalwords", "evalpictures", "evalreport", "evalitems", "evaluate")
+_SCRIPTS = ("starting", "evalwords", "evalpictures", "evalreport", "evalitems", "evalform", "evaluate")
 
 
 def build() -> None:
