@@ -13,7 +13,7 @@ Subtext.evalreport = async (box, id) => {
   const lower = (metric) => found.metrics.find((one) => one.name === metric)?.lower;
   const row = (place) => found.rows[place]?.label || `row ${place + 1}`;
   const details = (name, summary, ...content) => el("details", { "data-kept": name, open: state.opened.has(name), ontoggle: (event) => { if (event.target.open) state.opened.add(name); else state.opened.delete(name); } }, el("summary", {}, summary), ...content);
-  const down = (text, less) => (less ? [text, el("span", { "aria-hidden": "true" }, " ↓"), el("span", { class: "st-only-readers" }, ", lower is better")] : text);
+  const down = (text, less) => (less ? [text, el("span", { "aria-hidden": "true" }, " ↓"), el("span", { class: "st-only-readers" }, " (lower is better)")] : text);
   const behind = (place, metric, ...content) => el("a", { class: "st-cell", href: address(id, { row: place, metric }), "data-cell": `${place}/${metric}` }, ...content);
 
   // The tables.
