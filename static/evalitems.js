@@ -84,9 +84,9 @@
         one.shown.length ? el("details", { open: one.shown.length < 3 }, el("summary", {}, `Turns before the query (${one.shown.length})`), one.shown.slice(0, 40).map(([user, assistant]) => [el("div", { class: "st-turn st-turn-user" }, el("span", { class: "st-label" }, "User"), el("p", { class: "st-verbatim" }, user)), el("div", { class: "st-turn" }, el("span", { class: "st-label" }, "Assistant"), el("p", { class: "st-verbatim" }, assistant))])) : null,
         el("h3", {}, "Query"), el("p", { class: "st-query st-verbatim" }, one.query),
         letters.length ? [el("h3", {}, "Options"), el("ol", { class: "st-options" }, letters.map((text, place) => el("li", { class: "st-verbatim" }, el("b", {}, `${String.fromCharCode(65 + place)}. `), text, place === one.choice.right ? el("span", { class: "st-tag" }, "✓ right") : null)))] : null,
-        el("h3", {}, "What was judged"), answer && answer.judged !== null ? el("p", { class: "st-verbatim", id: "st-judged" }, answer.judged) : el("p", { class: "st-warning" }, answer ? answer.why : "It was not asked yet."),
+        el("h3", {}, found.rows[state.row]?.task === "choice" ? "The reply" : "What was judged"), answer && answer.judged !== null ? el("p", { class: "st-verbatim", id: "st-judged" }, answer.judged) : el("p", { class: "st-warning" }, answer ? answer.why : "It was not asked yet."),
         answer && answer.reply !== answer.judged ? el("details", {}, el("summary", {}, "The whole reply"), el("pre", { class: "st-raw", tabindex: "0", id: "st-reply" }, answer.reply)) : null,
-        own.length ? [el("h3", {}, "Verdicts that the number needs"), own.map(verdict)] : null,
+        own.length ? [el("h3", {}, found.rows[state.row]?.task === "choice" ? "Chosen rightly" : "Verdicts that the number needs"), own.map(verdict)] : null,
         others.length ? el("details", {}, el("summary", {}, `${own.length ? "Other verdicts" : "Verdicts"} (${others.length})`), others.map(verdict)) : null];
     };
     fill(box, card("st-which", "Responses behind a number", choice));

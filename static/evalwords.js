@@ -13,7 +13,9 @@
     points: (value) => (none(value) ? "–" : `${value > 0 ? "+" : ""}${percent(100 * value)}`),
     number: (value, digits = 3) => (none(value) ? "–" : minus(value.toFixed(digits))),
     chance: (p) => (none(p) ? "–" : p < 0.001 ? "< 0.001" : p.toFixed(3)),
+    // An interval of percents; of an interval of shares.
     span: (low, high) => (none(low) || none(high) ? "" : `${percent(low)} to ${percent(high)}`),
+    between: ({ low, high }) => (none(low) || none(high) ? "" : `${percent(100 * low)} to ${percent(100 * high)}`),
     when: (iso) => (iso ? iso.slice(0, 16).replace("T", " ") : "–"),
     // What a check came to: a word and a mark, never a colour alone.
     outcome: (said) => Subtext.el("span", { class: "st-tag st-said", "data-said": said || "none" }, { yes: "✓ yes", no: "✕ no", cannot: "? cannot determine", "cannot determine": "? cannot determine", unparsed: "! no verdict", "no verdict": "! no verdict", failed: "! failed", tied: "= tied" }[said] || "– not asked"),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from app.actions.import_data import import_files
 from app.actions.prepare import prepare
@@ -247,6 +247,33 @@ def test_texts_of_models_stay_texts(desk: Page) -> None:
     assert desk.title().startswith("<img")
     desk.click("#st-forget")
     expect(desk.get_by_role("dialog")).to_contain_text(HOSTILE)
+
+
+def test_a_running_report_is_drawn_again_without_jumping(desk: Page) -> None:
+    asked: list[str] = []
+
+    def growing(route: Route) -> None:
+        asked.append(route.request.url)
+        found = route.fetch().json()
+        found["evaluation"] |= {"status": "running" if len(asked) < 3 else "done", "job": None}
+        found["answers"]["generated"] = 10 * len(asked)
+        route.fulfill(json=found)
+
+    desk.route("**/api/evaluations/1", growing)
+    visit(desk, "/evaluate?evaluation=1")
+    expect(desk.locator("#st-state")).to_have_text("running")
+    expect(desk.locator("#st-about progress")).to_be_visible()
+    expect(desk.locator("#st-forget")).to_be_disabled()
+    desk.get_by_text("Audits: length").click()
+    desk.locator("[data-sort=n]").focus()
+    top = desk.evaluate("scrollY")
+    assert top > 0
+    expect(desk.locator("#st-about")).to_contain_text("30 of 60 answers", timeout=20_000)
+    expect(desk.locator("#st-state")).to_have_text("finished")
+    expect(desk.locator("[data-kept=audits]")).to_have_attribute("open", "")
+    expect(desk.locator("[data-sort=n]")).to_be_focused()
+    assert desk.evaluate("scrollY") == pytest.approx(top, abs=80), "only the line of the progress is gone"
+    assert len(asked) == 3, "a finished report is not asked for again"
 
 
 @pytest.mark.parametrize(
