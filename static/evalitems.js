@@ -32,16 +32,17 @@
       draw();
       return found;
     };
-    const open = guarded(async (first = null) => {
+    const first = async (wanted = null) => {
       await take();
       if (!items.length) { turn += 1; state.case = null; keep(); fill(panel, el("p", { class: "st-dim" }, empty)); return; }
-      await choose(first !== null ? first : items[0].case);
-    });
+      await choose(wanted !== null ? wanted : items[0].case);
+    };
+    const open = guarded(first);
     const turnTo = (offset) => { state.offset = Math.max(0, offset); return open(); };
     const by = (step) => { const at = items.findIndex((one) => one.case === state.case), next = items[at + step]; if (next) choose(next.case); else if (step > 0 && state.offset + PAGE < total) turnTo(state.offset + PAGE); };
     Subtext.keys({ j: ["next case", () => by(1)], k: ["case before", () => by(-1)] });
     box.append(el("div", { class: "st-case-sides" }, el("nav", { class: "st-card st-case-list", "aria-label": "Cases" }, pages, list), el("section", { class: "st-card", "aria-label": "The case in full" }, panel)));
-    return { open, refilter: () => { state.offset = 0; return open(); } };
+    return { first, refilter: () => { state.offset = 0; return open(); } };
   };
   const short = (text, most = 150) => { const flat = text.slice(0, 4 * most).replace(/\s+/g, " ").trim(); return flat.length > most ? `${flat.slice(0, most - 1)}…` : flat; };
   const asked = (name) => { const value = new URLSearchParams(location.search).get(name); return value !== null && /^\d{1,9}$/.test(value) ? Number(value) : null; };
@@ -66,8 +67,8 @@
     };
     const drawChoice = () => {
       const counts = found.counts, all = Object.values(counts).reduce((sum, count) => sum + count, 0);
-      fill(choice, el("div", { class: "st-rollout-choice" }, pick("st-row", "Row", found.rows.map((one) => [one.place, one.label]), state.row, (value) => { state.row = Number(value); const known = fitting(found, state.row).map(([name]) => name); if (!known.includes(state.metric)) state.metric = known[0]; Subtext.guarded(list.refilter)(); }),
-        pick("st-metric", "Number", fitting(found, state.row), state.metric, (value) => { state.metric = value; Subtext.guarded(list.refilter)(); })),
+      fill(choice, el("div", { class: "st-rollout-choice" }, pick("st-row", "Row", found.rows.map((one) => [one.place, one.label]), state.row, (value) => { state.row = Number(value); const known = fitting(found, state.row).map(([name]) => name); if (!known.includes(state.metric)) state.metric = known[0]; list.refilter(); }),
+        pick("st-metric", "Number", fitting(found, state.row), state.metric, (value) => { state.metric = value; list.refilter(); })),
       filters("Which responses", STATES.map((name) => (name ? [name, said(name), counts[name]] : [name, "all", all])), state.state, (value) => { state.state = value; list.refilter(); }));
     };
     const line = (one) => [el("span", { class: "st-row-query" }, el("span", {}, short(one.query, 110)), el("span", { class: "st-tag st-state", "data-state": one.state }, said(one.state))), el("span", { class: "st-row-preference" }, short(one.preference)), el("span", { class: "st-row-foot" }, Object.entries(one.checks).map(([name, value]) => el("span", { class: "st-dim" }, `${check(name)}: ${value || "not asked"}`)))];
@@ -91,7 +92,7 @@
     };
     fill(box, card("st-which", "Responses behind a number", choice));
     const list = browse(box, { state, keep, address, load, line, show, empty: "No response is in this state." });
-    await list.open(state.case);
+    await list.first(state.case);
     return found.name;
   };
 
@@ -134,7 +135,7 @@
     };
     fill(box, card("st-which", "Two rows on the same cases", choice));
     const list = browse(box, { state, keep, address, load, line, show, empty: "No case is in this state." });
-    await list.open(state.case);
+    await list.first(state.case);
     return found.name;
   };
 })();

@@ -14,9 +14,12 @@ Subtext.evaluate = (element) => Subtext.page(element, "Evaluate", async () => {
     return card("st-evaluations", "Evaluations", found.length ? el("ul", { class: "st-next" }, found.map((one) => el("li", { "data-evaluation": one.id }, el("span", {}, el("a", { href: address(one.id) }, one.name), " ", el("span", { class: "st-tag st-status", "data-status": one.status || "done" }, state(one))),
       el("span", { class: "st-dim" }, `${one.data.name} v${one.data.version}, ${many(one.data.cases, "case")} · ${many(one.rows, "row")} · ${one.judges.length ? `judged by ${one.judges.join(", ")}` : "no judge"} · ${ago(one.created_at)} `, one.job ? el("a", { href: `/jobs?job=${one.job}` }, `Job ${one.job}`) : null)))) : el("p", { class: "st-dim", id: "st-no-evaluations" }, "None yet. The form below starts one; the starter model answers at once, offline."));
   };
-  if (id === null) { fill(box, await list()); await Subtext.evalform(box); return; }
-  if (asked("first") !== null && asked("second") !== null) { back(address(id), "Report"); called(await Subtext.evalcompare(box, id)); return; }
-  if (asked("row") !== null) { back(address(id), "Report"); called(await Subtext.evalitems(box, id)); return; }
-  back("/evaluate", "All evaluations");
-  called(await Subtext.evalreport(box, id));
+  const show = async () => {
+    if (id === null) { fill(box, await list()); await Subtext.evalform(box); return; }
+    const [href, text, view] = asked("first") !== null && asked("second") !== null ? [address(id), "Report", Subtext.evalcompare] : asked("row") !== null ? [address(id), "Report", Subtext.evalitems] : ["/evaluate", "All evaluations", Subtext.evalreport];
+    back(href, text);
+    called(await view(box, id));
+  };
+  // What cannot be shown says why in its place, not only in passing.
+  await show().catch((error) => fill(box, el("p", { class: "st-warning", role: "alert" }, error.message)));
 });

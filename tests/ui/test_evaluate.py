@@ -249,6 +249,24 @@ def test_texts_of_models_stay_texts(desk: Page) -> None:
     expect(desk.get_by_role("dialog")).to_contain_text(HOSTILE)
 
 
+def test_a_row_may_take_the_model_of_a_training_that_runs(desk: Page) -> None:
+    def running(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json=found | {"jobs": [{"id": 7, "kind": "policy", "status": "running"}]})
+
+    desk.route("**/api/jobs?limit=200", running)
+    visit(desk, "/evaluate")
+    model = desk.get_by_label("Model of row 1")
+    expect(model.locator("option[value=after]")).to_have_count(0)
+    desk.locator("#st-after").select_option("7")
+    model.select_option("after")
+    expect(desk.locator("#st-evaluate-command")).to_contain_text('"model":"after"')
+    expect(desk.locator("#st-evaluate-command")).to_contain_text("run - --after 7")
+    expect(desk.locator("[data-check=model]").first).to_contain_text("The model that the job before makes")
+    desk.locator("#st-after").select_option("")
+    expect(model).to_have_value("")
+
+
 def test_a_running_report_is_drawn_again_without_jumping(desk: Page) -> None:
     asked: list[str] = []
 
@@ -274,6 +292,18 @@ def test_a_running_report_is_drawn_again_without_jumping(desk: Page) -> None:
     expect(desk.locator("[data-sort=n]")).to_be_focused()
     assert desk.evaluate("scrollY") == pytest.approx(top, abs=80), "only the line of the progress is gone"
     assert len(asked) == 3, "a finished report is not asked for again"
+
+
+def test_what_is_not_there_says_so(own: Server, browser: Browser) -> None:
+    page = browser.new_page(base_url=own.base)
+    for address, said_here in (
+        ("/evaluate?evaluation=99", "There is no evaluation 99"),
+        ("/evaluate?evaluation=1&row=9&metric=acc_da", "there is no row 10"),
+        ("/evaluate?evaluation=3&first=0&second=1&metric=acc_pf", "cannot be compared"),
+    ):
+        visit(page, address)
+        expect(page.locator("#st-evaluate [role=alert]")).to_contain_text(said_here)
+    page.close()
 
 
 @pytest.mark.parametrize(
