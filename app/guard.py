@@ -44,7 +44,9 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-_PAGES = "data|trees|checks|score|studies|build|critic|train|models|jobs|rollouts|rate|settings|people|sign-in|join"
+_PAGES = (
+    "data|trees|checks|score|studies|build|critic|train|evaluate|models|jobs|rollouts|rate|settings|people|sign-in|join"
+)
 _OPEN = re.compile(
     rf"/|/({_PAGES})|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
     r"|/gradio_api/(startup-events|app_id|heartbeat/[\w-]+)/?"

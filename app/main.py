@@ -46,6 +46,7 @@ from app.pages import (
     checks,
     critic,
     data,
+    evaluate,
     home,
     jobs,
     models,
@@ -161,6 +162,8 @@ def _pages() -> gr.Blocks:
         critic.build()
     with demo.route("Train", "/train"):
         train.build()
+    with demo.route("Evaluate", "/evaluate"):
+        evaluate.build()
     with demo.route("Models", "/models"):
         models.build()
     with demo.route("Jobs", "/jobs"):

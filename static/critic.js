@@ -48,10 +48,7 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
   const line = (field) => {
     const { control, many: several } = controls[field.name];
     const changed = (labels[field.name] = el("b", { class: "st-changed", hidden: true }, " · changed"));
-    const hint = el("span", { class: "st-dim" }, field.meaning);
-    if (several) return el("div", { class: "st-setting" }, el("span", {}, field.label, changed), control, hint);
-    if (field.type === "boolean") return el("label", { class: "st-setting" }, el("span", { class: "st-check" }, control, el("span", {}, field.label, changed)), hint);
-    return el("label", { class: "st-setting" }, el("span", {}, field.label, changed), control, hint);
+    return Subtext.setting({ ...field, type: several ? "array" : field.type }, control, changed);
   };
   const part = (name) => form.fields.filter((field) => field.part === name).map(line);
   const applies = el("p", { class: "st-dim", id: "st-applies" });
@@ -132,19 +129,7 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
   };
 
   // What is checked before it starts.
-  const MARKS = { ok: "✓ ok", warning: "! warning", blocking: "✕ blocks" };
-  const lines = el("ul", { class: "st-preflight", "aria-label": "Checks" }), command = el("code", { id: "st-critic-command" });
-  const verdict = el("p", { role: "status", id: "st-verdict" });
-  const begin = el("button", { class: "st-button st-primary", type: "button", id: "st-start", disabled: true, onclick: () => start() }, "Train the critic");
-  fill(find("st-critic-check"), verdict, lines, el("div", { class: "st-actions" }, begin),
-    el("h3", {}, "The same on the command line"), el("div", { class: "st-command" }, command, el("button", { class: "st-button", type: "button", id: "st-copy", onclick: guarded(async () => { await navigator.clipboard.writeText(command.textContent); Subtext.toast("Copied."); }) }, "Copy")));
-  const drawLines = (told) => {
-    fill(lines, told.lines.map((one) => el("li", { "data-level": one.level, "data-check": one.name }, el("span", { class: `st-tag st-level-${one.level}` }, MARKS[one.level]), el("span", {}, el("b", {}, one.name), ` ${one.text}`))));
-    const count = told.lines.filter((one) => one.level === "warning").length;
-    verdict.textContent = told.blocked ? "Something blocks: the training does not start before it is mended." : count ? `Nothing blocks. ${many(count, "warning")} to read.` : "Everything is ready.";
-    begin.disabled = told.blocked;
-    if (told.command) command.textContent = told.command;
-  };
+  const checked = Subtext.preflight(find("st-critic-check"), { what: "training", text: "Train the critic", names: { verdict: "st-verdict", begin: "st-start", command: "st-critic-command", copy: "st-copy" }, act: () => start() });
 
   const status = el("p", { class: "st-dim", role: "status", id: "st-reading" });
   fill(find("st-critic-data"), status, data, el("h3", { id: "st-example-title" }, "One example, token by token"), tokens);
@@ -155,8 +140,7 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
     const address = new URLSearchParams({ set: now.set, ...(now.base ? { base: now.base } : {}), ...(preset === "starter" ? {} : { preset }), ...(query.get("job") ? { job: query.get("job") } : {}) });
     history.replaceState(history.state, "", `/critic?${address}`);
     const slow = setTimeout(() => { if (mine === turn) status.textContent = "Reading the set and tokenising it; a large set takes up to some minutes the first time…"; }, 300);
-    begin.disabled = true;
-    verdict.textContent = "Checking…";
+    checked.wait("Checking…");
     try {
       const seen = await api("/api/critic/preview", { spec: now });
       if (mine !== turn) return;
@@ -178,9 +162,9 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
     if (mine !== turn) return;
     try {
       const told = await api("/api/critic/preflight", { spec: now });
-      if (mine === turn) drawLines(told);
+      if (mine === turn) checked.draw(told);
     } catch (error) {
-      if (mine === turn) { fill(lines); verdict.textContent = error.message; }
+      if (mine === turn) checked.refuse(error.message);
     }
   });
   const later = (wait = 350) => { clearTimeout(timer); timer = setTimeout(look, wait); };
@@ -189,9 +173,9 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
 
   // The start, and the training as it goes.
   const start = guarded(async () => {
-    begin.disabled = true;
+    checked.wait();
     const told = await api("/api/critic/train", { spec: spec() });
-    drawLines(told);
+    checked.draw(told);
     if (told.id === null) return;
     query.set("job", told.id);
     history.replaceState(history.state, "", `/critic?${new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(location.search)), job: told.id })}`);
@@ -203,10 +187,8 @@ Subtext.critic = (element) => Subtext.page(element, "Train a critic", async () =
     clearTimeout(watching);
     const { job } = await api(`/api/jobs/${id}`);
     find("st-critic-job").hidden = false;
-    const alive = ["queued", "running", "cancelling"].includes(job.status);
-    fill(find("st-critic-live"), el("p", {}, el("span", { class: "st-tag st-status", "data-status": job.status }, job.status), ` ${job.message || "It waits for its turn."} `, el("a", { href: `/jobs?job=${id}`, id: "st-job-link" }, `Job ${id}: curves, log and command`)),
-      alive ? el("progress", { max: job.progress_total || 1, value: job.progress_total ? job.progress_done : null, "aria-label": "Progress of the training" }) : null);
-    if (alive) { const again = () => { watching = setTimeout(() => (document.hidden ? again() : watch(id)), 1000); }; again(); }
+    fill(find("st-critic-live"), Subtext.jobline(job, "training", "curves, log and command"));
+    if (Subtext.alive(job.status)) { const again = () => { watching = setTimeout(() => (document.hidden ? again() : watch(id)), 1000); }; again(); }
   });
   await look();
   const asked = Number(query.get("job"));

@@ -21,30 +21,11 @@ Subtext.train = (element) => Subtext.page(element, "Train a policy", async () =>
   const presets = el("div", { class: "st-presets", role: "group", "aria-label": "Method" }, form.presets.map((one) => el("button", { class: "st-button", type: "button", "data-preset": one.name, onclick: () => choose(one, size) }, one.name.replace("_", " + ").toUpperCase())));
   const sizes = el("div", { class: "st-presets", role: "group", "aria-label": "Size" }, Object.keys(preset.sizes).map((name) => el("button", { class: "st-button", type: "button", "data-size": name, onclick: () => choose(preset, name) }, SIZES[name] || name)));
 
-  const control = (field) => {
+  const line = (field) => {
+    const options = { set: () => sources.map((set) => ({ value: String(set.id), label: `${set.name} v${set.version} (${many(set.records, "record")})` })), critic: () => form.critics }[field.name];
     const write = (value) => { values[field.name] = value; if (field.name in own) own[field.name] = value; later(); };
-    const id = `st-${field.name}`;
-    if (field.name === "set" || field.name === "critic") {
-      const options = field.name === "set" ? sources.map((set) => ({ value: String(set.id), label: `${set.name} v${set.version} (${many(set.records, "record")})` })) : form.critics;
-      const select = el("select", { id, onchange: () => write(field.name === "set" ? Number(select.value) : select.value) }, options.map((one) => el("option", { value: one.value }, one.label)));
-      select.value = String(values[field.name]);
-      return select;
-    }
-    if (field.type === "boolean") return el("input", { id, type: "checkbox", checked: values[field.name], onchange: (event) => write(event.target.checked) });
-    if (field.type === "array") return el("span", { class: "st-choices", role: "group", "aria-label": field.label, id }, field.choices.map((choice) => el("label", { class: "st-check" }, el("input", { type: "checkbox", checked: values[field.name].includes(choice), onchange: (event) => write(event.target.checked ? [...values[field.name], choice] : values[field.name].filter((one) => one !== choice)) }), choice)));
-    if (field.choices) {
-      const select = el("select", { id, onchange: () => write(select.value) }, field.choices.map((choice) => el("option", { value: choice }, choice || "by the trainer")));
-      select.value = values[field.name];
-      return select;
-    }
-    if (field.type === "string") return el("input", { id, maxlength: field.longest, value: values[field.name], spellcheck: "false", placeholder: field.name === "base" ? "starter model" : field.name === "name" ? "Policy" : null, list: field.name === "base" ? "st-bases" : null, onchange: (event) => write(event.target.value.trim()) });
-    return el("input", { id, type: "number", step: field.type === "integer" ? 1 : "any", min: field.low, max: field.high, value: values[field.name], onchange: (event) => write(event.target.value === "" ? null : Number(event.target.value)) });
+    return Subtext.setting(field, Subtext.control(field, values[field.name], write, { options: options?.(), unset: "by the trainer", placeholder: { base: "starter model", name: "Policy" }[field.name], list: field.name === "base" ? "st-bases" : null }));
   };
-  const line = (field) => (field.type === "array"
-    ? el("div", { class: "st-setting" }, el("span", {}, field.label), control(field), el("span", { class: "st-dim" }, field.meaning))
-    : field.type === "boolean"
-      ? el("label", { class: "st-setting" }, el("span", { class: "st-check" }, control(field), el("span", {}, field.label)), el("span", { class: "st-dim" }, field.meaning))
-      : el("label", { class: "st-setting" }, el("span", {}, field.label), control(field), el("span", { class: "st-dim" }, field.meaning)));
   const choose = (one, name) => {
     [preset, size] = [one, name];
     const kept = values.base && values.base !== "" && !Object.values(one.sizes).some((sized) => sized.base === values.base) ? { base: values.base } : {};
@@ -64,38 +45,25 @@ Subtext.train = (element) => Subtext.page(element, "Train a policy", async () =>
   const spec = () => ({ ...values, name: values.name || "Policy" });
 
   // What is checked before it starts.
-  const MARKS = { ok: "✓ ok", warning: "! warning", blocking: "✕ blocks" };
-  const verdict = el("p", { role: "status", id: "st-train-verdict" }, "Looking…"), lines = el("ul", { class: "st-preflight", "aria-label": "Checks" }), command = el("code", { id: "st-train-command", tabindex: "0", role: "region", "aria-label": "Command" });
-  const begin = el("button", { class: "st-button st-primary", type: "button", id: "st-train-begin", disabled: true, onclick: () => start() }, "Train the policy");
-  fill(find("st-train-check"), verdict, lines, el("div", { class: "st-actions" }, begin), el("h3", {}, "The same on the command line"),
-    el("div", { class: "st-command" }, command, el("button", { class: "st-button", type: "button", onclick: guarded(async () => { await navigator.clipboard.writeText(command.textContent); Subtext.toast("Copied."); }) }, "Copy")));
-  const drawLines = (told) => {
-    fill(lines, told.lines.map((one) => el("li", {}, el("span", { class: `st-tag st-level-${one.level}` }, MARKS[one.level]), el("span", {}, el("b", {}, one.name), ` ${one.text}`))));
-    verdict.textContent = told.blocked ? "Something blocks the training; the list says what." : "Everything is ready.";
-    begin.disabled = told.blocked;
-    if (told.command) command.textContent = told.command;
-  };
+  const checked = Subtext.preflight(find("st-train-check"), { what: "training", text: "Train the policy", names: { verdict: "st-train-verdict", begin: "st-train-begin", command: "st-train-command" }, act: () => start() });
   let turn = 0, timer = 0;
   const look = async () => {
     const mine = ++turn;
     try {
       const told = await api("/api/train/preflight", { spec: spec() });
       if (mine !== turn) return;
-      if (!told.refused) return drawLines(told);
-      fill(lines);
-      verdict.textContent = told.refused;
-      begin.disabled = true;
+      if (told.refused) checked.refuse(told.refused); else checked.draw(told);
     } catch (error) {
-      if (mine === turn) { fill(lines); verdict.textContent = error.message; begin.disabled = true; }
+      if (mine === turn) checked.refuse(error.message);
     }
   };
   const later = (wait = 300) => { clearTimeout(timer); timer = setTimeout(look, wait); };
 
   // The start, and the run as it goes.
   const start = guarded(async () => {
-    begin.disabled = true;
+    checked.wait();
     const told = await api("/api/train", { spec: spec() });
-    drawLines(told);
+    checked.draw(told);
     if (told.id === null) return;
     history.replaceState(history.state, "", `/train?job=${told.id}`);
     await watch(told.id);
@@ -109,12 +77,11 @@ Subtext.train = (element) => Subtext.page(element, "Train a policy", async () =>
     if (followed !== id) return;
     find("st-train-job").hidden = false;
     step = curves.take(metrics);
-    const alive = ["queued", "running", "cancelling"].includes(job.status);
+    const alive = Subtext.alive(job.status);
     const told = job.result || {};
     if (job.kind === "policy") samples();
-    fill(find("st-train-live"), el("p", {}, el("span", { class: "st-tag st-status", "data-status": job.status }, job.status), ` ${job.message || "It waits for its turn."} `, el("a", { href: `/jobs?job=${id}`, id: "st-job-link" }, `Job ${id}: log and command`),
+    fill(find("st-train-live"), Subtext.jobline(job, "training", "log and command",
       job.kind === "policy" ? [" · ", el("a", { href: `/rollouts?job=${id}` }, "Rollouts: every token's credit")] : null, told.model ? [" · ", el("a", { href: `/models?model=${told.model}` }, "The model it made")] : null),
-      alive ? el("progress", { max: job.progress_total || 1, value: job.progress_total ? job.progress_done : null, "aria-label": "Progress of the training" }) : null,
       alarms.map((alarm) => el("p", { class: "st-warning", role: "alert", "data-alarm": alarm.name }, el("b", {}, `Since update ${alarm.update}: `), alarm.sentence)));
     if (alive) { const again = () => { watching = setTimeout(() => (document.hidden ? again() : watch(id)), 1500); }; again(); }
   });

@@ -134,13 +134,6 @@ def shown(context: Context, evaluation_id: int) -> dict[str, Any]:
     job = _job(context, one)
     told = {
         "evaluation": one._asdict() | {"job": None if job is None else job.id, "status": "" if job is None else job.status},
-        "rows": [
-            line._asdict() | {"place": place, "label": evaluations.label(line)} for place, line in enumerate(found.lines)
-        ],
-        "metrics": [
-            {"name": metric, "label": LABELS[metric], "lower": metric in LOWER_IS_BETTER, "checks": PARTS[metric]}
-            for metric in METRICS
-        ],
         "tables": layouts(found),
         "cells": list(found.report.cells),
         "differences": found.report.differences,
@@ -155,7 +148,22 @@ def shown(context: Context, evaluation_id: int) -> dict[str, Any]:
         },
         "methods": methods(found),
     }  # fmt: skip
-    return plain(_json(told)) | {"seconds": round(time.perf_counter() - began, 3)}
+    return plain(_json(told | about(found))) | {"seconds": round(time.perf_counter() - began, 3)}
+
+
+def about(found: Whole) -> dict[str, Any]:
+    """What every view of an evaluation needs to name things: its rows, and the figures with the checks they are made of."""
+    return {
+        "name": found.stored.name,
+        "rows": [
+            line._asdict() | {"place": place, "label": evaluations.label(line)}
+            for place, line in enumerate(found.lines)
+        ],
+        "metrics": [
+            {"name": metric, "label": LABELS[metric], "lower": metric in LOWER_IS_BETTER, "checks": PARTS[metric]}
+            for metric in METRICS
+        ],
+    }
 
 
 def _json(value: Any) -> Any:
@@ -216,11 +224,9 @@ def items(context: Context, evaluation_id: int, cell: Cell, offset: int = 0) -> 
     _row(found, cell.row)
     settled = settle(found.table)
     value = scores(found.table, settled).value[:, METRICS.index(cell.metric)]
-    chosen = [
-        item
-        for item, row in enumerate(found.table.row.tolist())
-        if row == cell.row and cell.state in ("", _state(float(value[item])))
-    ]
+    states = {item: _state(float(value[item])) for item, row in enumerate(found.table.row.tolist()) if row == cell.row}
+    counts = {name: sum(state == name for state in states.values()) for name in ("holds", "fails", "uncounted")}
+    chosen = [item for item, state in states.items() if cell.state in ("", state)]
     cases = _cases_of(found, cell.row)
     texts = evaluations.texts(context.database, found.lines[cell.row].id)
     page: list[dict[str, Any]] = []
@@ -231,11 +237,12 @@ def items(context: Context, evaluation_id: int, cell: Cell, offset: int = 0) -> 
             {
                 "case": case.id, "preference": shorten(case.preference, PREVIEW), "query": shorten(case.query, PREVIEW),
                 "topic": case.topic, "judged": None if judged is None else shorten(judged, PREVIEW), "why": why,
-                "state": _state(float(value[item])),
+                "state": states[item],
                 "checks": {name: _SAID.get(int(settled[item, COLUMNS.index(name)]), "failed") for name in PARTS[cell.metric]},
             }
         )  # fmt: skip
-    return {"total": len(chosen), "offset": offset, "items": page, "label": LABELS[cell.metric]}
+    told = {"total": len(chosen), "counts": counts, "offset": offset, "items": page, "label": LABELS[cell.metric]}
+    return plain(_json(told | about(found)))
 
 
 def _state(value: float) -> State:
@@ -302,7 +309,8 @@ def compared(
                 "diff": [piece._asdict() for piece in word_diff(told[1]["text"], told[0]["text"])],
             }
         )  # fmt: skip
-    return plain({"total": len(chosen), "counts": counts, "offset": offset, "items": page, "label": LABELS[metric]})
+    whole_of = {"total": len(chosen), "counts": counts, "offset": offset, "items": page, "label": LABELS[metric]}
+    return plain(_json(whole_of | about(found)))
 
 
 def remove(context: Context, evaluation_id: int, name: str) -> str:

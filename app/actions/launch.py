@@ -27,7 +27,7 @@ from app.engines.choices import engine_of
 from app.engines.endpoint import Endpoint, Engine
 from app.errors import Refused
 from app.executor import TOP
-from app.order import FOLDER, ORDER, Order, write_order
+from app.order import FOLDER, Order, write_order
 from core import launching, preflight
 from core.launching import CONFIG, Layout, Training
 from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
@@ -113,8 +113,8 @@ def write(context: Context, training: Training, layout: Layout, folder: Path) ->
     folder = folder.resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / FOLDER).is_dir() and not (folder / ORDER).is_file():
-            raise Refused(f"{folder / FOLDER} is there and not ours. Choose another folder to write into.")
+        if (folder / FOLDER).is_dir() and not (folder / CONFIG).is_file():
+            raise Refused(f"{folder / FOLDER} is there and no launch wrote it. Choose another folder to write into.")
         shutil.rmtree(folder / FOLDER, ignore_errors=True)  # a wish to end, or an end, of a run before
         write_order(folder, order_of(context, training, folder))
         files = {"spec.json": training.model_dump_json(indent=1) + "\n"}

@@ -15,6 +15,7 @@ from app.api.train import command
 from app.context import Context
 from app.engines.choices import choices
 from app.errors import Refused
+from core.evaluation.form import PARTS, described
 from core.evaluation.metrics import Metric
 from core.evaluation.spec import MOST_ROWS, EvaluateSpec
 from core.evaluation.verdicts import CHECKS
@@ -55,6 +56,8 @@ def router(context: Context) -> APIRouter:
             if not field.is_required()
         }
         return {
+            "parts": PARTS,
+            "fields": described(),
             "models": [one._asdict() for one in choices(context, "policy")],
             "judges": [one._asdict() for one in choices(context, "policy", "judge")],
             "critics": [one._asdict() for one in choices(context)],
@@ -72,7 +75,8 @@ def router(context: Context) -> APIRouter:
         except Refused as refusal:
             return {"refused": str(refusal)}
         lines = await run_in_threadpool(check, context, spec)
-        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "command": command(context, spec)}
+        same = command(context, spec) + (f" --after {body.after}" if body.after else "")
+        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "command": same}
 
     @routes.post("")
     async def begin(body: Draft) -> dict[str, Any]:

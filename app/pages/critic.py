@@ -26,4 +26,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    draw(shell("/critic", BODY), ("histogram", "tokens", "critic"), "critic")
+    draw(shell("/critic", BODY), ("starting", "histogram", "tokens", "critic"), "critic")

@@ -24,4 +24,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    draw(shell("/train", BODY), ("curves", "samples", "train"), "train")
+    draw(shell("/train", BODY), ("starting", "curves", "samples", "train"), "train")

@@ -12,6 +12,7 @@ NAVIGATION = (
     ("/build", "Build"),
     ("/critic", "Critic"),
     ("/train", "Train"),
+    ("/evaluate", "Evaluate"),
     ("/models", "Models"),
     ("/jobs", "Jobs"),
     ("/settings", "Settings"),

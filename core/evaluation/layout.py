@@ -33,8 +33,8 @@ class Head(NamedTuple):
 class Shown(NamedTuple):
     """One number, in percent, with its interval and how many responses it rests on; NaN and `why` where there is none.
 
-    `best`: the best of our rows of this group, where two or more have the number. Printed numbers have no interval and `n` 0; a
-    published score has no interval, as its denominator holds what was never judged.
+    `best`: the best of our rows of this group, where two or more have the number and differ. Printed numbers have no interval
+    and `n` 0; a published score has no interval, as its denominator holds what was never judged.
     """
 
     percent: float
@@ -167,7 +167,7 @@ def _finished(
         for place, head in enumerate(columns):
             own = [line.shown[place].percent for line in lines if line.group == group and line.row is not None]
             known = [value for value in own if value == value]
-            if len(known) > 1:
+            if len(set(known)) > 1:
                 best[group, place] = min(known) if head.lower else max(known)
     marked = tuple(
         line._replace(

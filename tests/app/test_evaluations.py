@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from app.cli import main
 from app.context import Context
 from app.main import create_app
+from core.evaluation.spec import EvaluateSpec
 from db import evaluations
 from tests.app.peopled import browser, entered
 from tests.app.test_evaluate import Write, run, said, served, spec, stocked
@@ -76,7 +77,8 @@ def test_a_cell_opens_its_items(client: TestClient) -> None:
         set(one["checks"]) == {"deep_mining", "innovative", "thoughtful"} for one in found["items"]
     )
     holds = client.get(f"{path}&state=holds").json()
-    assert holds["total"] == cells[1]["acc_da"]["hits"]
+    assert holds["total"] == cells[1]["acc_da"]["hits"] == found["counts"]["holds"]
+    assert sum(found["counts"].values()) == 6 and found["rows"][1]["label"] == "test-model · step by step"
     assert all("yes" in one["checks"].values() for one in holds["items"])
     assert client.get(f"{path}&state=uncounted").json()["total"] == 0
     assert client.get(f"{path}&offset=4").json()["items"] == found["items"][4:]
@@ -131,6 +133,9 @@ def test_the_form_its_preflight_and_the_start(context: Context, write: Write) ->
     set_id = stocked(context, write)
     with TestClient(create_app(context), base_url="http://127.0.0.1:7860") as made:
         form = made.get("/api/evaluations/form").json()
+        named = [field["name"] for field in form["fields"]]
+        assert sorted(named) == sorted(set(EvaluateSpec.model_fields) - {"kind"}), "every field is explained once"
+        assert all(field["part"] in form["parts"] and field["label"] and field["meaning"] for field in form["fields"])
         assert "step_by_step" in form["methods"] and len(form["checks"]) == 8 and form["models"][0]["value"] == ""
 
         def look(**own: Any) -> Any:
@@ -148,6 +153,10 @@ def test_the_form_its_preflight_and_the_start(context: Context, write: Write) ->
         judge, size = (next(line for line in found["lines"] if line["name"] == name) for name in ("judge", "size"))
         assert judge["level"] == "warning" and "has not learned to judge" in judge["text"]
         assert "6 answers and 48 verdicts: 54 calls" in size["text"]
+        assert found["command"].endswith(" run -")
+        order = form["defaults"] | {"kind": "evaluate", "name": "E", "set": set_id, "rows": [{"model": "after"}]}
+        later = made.post("/api/evaluations/preflight", json={"spec": order, "after": 7}).json()
+        assert later["command"].endswith(" run - --after 7"), "the command starts the same job"
         assert look(rows=[{"model": "model:9"}])["blocked"] and look(part="held_out")["blocked"]
         assert look(choices=True)["blocked"], "no record has options"
         assert "Two rows are the same" in look(rows=[{}, {}])["refused"]

@@ -19,7 +19,7 @@ from app.cli import main
 from app.context import Context
 from app.errors import Refused
 from app.order import FOLDER, read_order
-from core.launching import Layout, accumulation, size_problem
+from core.launching import CONFIG, Layout, accumulation, size_problem
 from core.policy_specs import PolicySpec
 from core.specs import CriticSpec, read_spec
 from tests.app.test_critic import record
@@ -99,7 +99,11 @@ def test_what_is_written_for_every_node(say: Say, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     (folder / FOLDER).mkdir(parents=True)
     (folder / FOLDER / "stop").touch()
-    code, found = say({"processes": 2}, "--nodes", "2", "--address", "10.0.0.1:29501", "--write", str(folder))
+    words = ({"processes": 2}, "--nodes", "2", "--address", "10.0.0.1:29501", "--write", str(folder))
+    code, found = say(*words)
+    assert code == 1 and "no launch wrote it" in found[""][1] and (folder / FOLDER / "stop").is_file()
+    (folder / CONFIG).touch()
+    code, found = say(*words)
     assert code == 0, found[""][1]
     assert sorted(file.name for file in folder.iterdir()) == [
         "accelerate.yaml", "node-0.sh", "node-1.sh", "order.json", "spec.json",

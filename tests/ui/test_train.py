@@ -16,7 +16,7 @@ def fill(page: Page, name: str, value: str) -> None:
 
 def test_a_policy_is_trained_from_the_page(page: Page) -> None:
     visit(page, "/train")
-    expect(page.locator("#st-train-verdict")).to_have_text("Everything is ready.", timeout=30_000)
+    expect(page.locator("#st-train-verdict")).to_have_text("Nothing blocks. 1 warning to read.", timeout=30_000)
     page.locator("#st-settings summary").click()
     for name, value in (("updates", "1"), ("prompts", "1"), ("batch", "4")):
         fill(page, name, value)
@@ -24,7 +24,7 @@ def test_a_policy_is_trained_from_the_page(page: Page) -> None:
     expect(page.locator("#st-train-begin")).to_be_disabled()
     for name, value in (("batch", "5"), ("max_new", "60"), ("report_prompts", "0"), ("name", "By hand")):
         fill(page, name, value)
-    expect(page.locator("#st-train-verdict")).to_have_text("Everything is ready.")
+    expect(page.locator("#st-train-verdict")).to_have_text("Nothing blocks. 1 warning to read.")
     expect(page.locator("#st-train-command")).to_contain_text('"updates":1')
     page.click("#st-train-begin")
     live = page.locator("#st-train-live")
