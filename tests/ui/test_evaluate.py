@@ -64,7 +64,7 @@ def fill(data: Path, folder: Path) -> None:
     odd = [deeppref(initial_question=f"{HOSTILE} {n}", user_profile=f"{HOSTILE} {n}") for n in range(3)]
     with Misbehaving(answer=hostile) as model:
         run(served(context, model), spec(stocked(context, folder, odd), name=HOSTILE, checks=EIGHT), folder / "two")
-    chosen = [CHOICE | {"preference": f"I avoid crowds {n}."} for n in range(6)]
+    chosen = [CHOICE | {"preference": f"I avoid crowds {n}."} for n in range(60)]
     with Misbehaving(answer=mute) as model:
         order = spec(stocked(context, folder, chosen), name="No verdict", choices=True, rows=[{}])
         run(served(context, model), order, folder / "three")
@@ -221,16 +221,34 @@ def test_no_number_says_why_and_choices_have_a_table(desk: Page) -> None:
     cell = desk.locator("[data-cell='0/acc_pf']").first
     cell.focus()
     expect(desk.locator("#st-tip")).to_contain_text(
-        "No result: none of 6 responses with replies has a readable verdict"
+        "No result: none of 60 responses with replies has a readable verdict"
     )
     assert (cell.inner_text() or "").startswith("–")
-    expect(desk.locator(".st-rests tbody tr").first).to_contain_text("6 · 0 · 0")
+    expect(desk.locator(".st-rests tbody tr").first).to_contain_text("60 · 0 · 0")
     row = desk.get_by_role("region", name="Multiple choice").locator("tbody tr")
     expect(row).to_contain_text("multiple choice")
     row.locator("a").click()
     desk.wait_for_url(re.compile("row=1&metric=acc_mc"))
     expect(desk.locator("#st-case")).to_contain_text("✓ right")
     expect(desk.locator("#st-metric option")).to_have_count(1)
+
+
+def test_many_responses_come_in_pages(desk: Page) -> None:
+    visit(desk, "/evaluate?evaluation=3&row=1&metric=acc_mc")
+    cases = desk.locator("#st-cases a")
+    expect(cases).to_have_count(50)
+    cases.last.click()
+    desk.keyboard.press("j")
+    expect(desk.locator("#st-cases-shown")).to_have_text("51 to 60 of 60")
+    expect(cases).to_have_count(10)
+    expect(cases.first).to_have_attribute("aria-current", "true")
+    assert "offset=50" in desk.url
+    desk.reload()
+    desk.wait_for_selector("[data-ready]")
+    expect(cases).to_have_count(10)
+    desk.click("#st-page-before")
+    expect(cases).to_have_count(50)
+    assert "offset" not in desk.url
 
 
 def test_texts_of_models_stay_texts(desk: Page) -> None:
