@@ -151,7 +151,7 @@ def shown(context: Context, evaluation_id: int) -> dict[str, Any]:
     return plain(_json(told | about(found))) | {"seconds": round(time.perf_counter() - began, 3)}
 
 
-def about(found: Whole) -> dict[str, Any]:
+def about(found: Whole | Loaded) -> dict[str, Any]:
     """What every view of an evaluation needs to name things: its rows, and the figures with the checks they are made of."""
     return {
         "name": found.stored.name,
