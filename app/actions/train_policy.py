@@ -71,6 +71,7 @@ def train_policy(context: Context, spec: PolicySpec, folder: Path, reporter: Rep
             result["critic"] = critic_counts(critic)
     if result["whole"]:
         result["model"] = registered(context, run, result)
+        reporter.progress(1, 1, f"The policy is registered as model {result['model']}.")
     return result
 
 

@@ -43,6 +43,7 @@ def train_supervised(context: Context, spec: SFTSpec | TPOSpec, folder: Path, re
         with critic_of(context, spec, reporter) as critic:
             result["evaluation"] = report_of(context, run, critic, reporter)
     result["model"] = registered(context, run, result)
+    reporter.progress(1, 1, f"The policy is registered as model {result['model']}.")
     return result
 
 

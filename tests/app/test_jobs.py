@@ -53,7 +53,10 @@ def test_orders(client: TestClient, context: Context) -> None:
     assert client.post("/api/jobs", json={"spec": {"kind": "doctor"}}).json() == {"id": 1}
     assert client.post("/api/jobs", json={"spec": {"kind": "export", "set": 1}, "after": 1}).json() == {"id": 2}
     for body, sentence in [
-        ({"spec": {"kind": "x"}}, "The job has the kind 'x'. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate."),
+        (
+            {"spec": {"kind": "x"}},
+            "The job has the kind 'x'. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate.",
+        ),
         ({"spec": {"kind": "doctor", "x": 1}}, "There is no field 'x' in a job of kind doctor. It has no fields."),
         ({"spec": {"kind": "doctor"}, "after": 9}, "There is no job 9 to wait for."),
     ]:

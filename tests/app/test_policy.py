@@ -94,6 +94,7 @@ def test_cdpa_trains_the_starter_model_with_the_starter_critic(context: Context,
     kept = json.loads((tmp_path / EVALUATION).read_text("utf-8"))
     assert kept["trained"]["answers"][0]["query"].startswith("How do I plan")
     assert len(list((tmp_path / "rollouts").glob("*.parquet"))) == 2
+    assert told.said[-1][2] == f"The policy is registered as model {result['model']}."
     assert told.inputs["base"] == told.inputs["critic"] == checkpoint_digest(STARTER)
     assert "trees.json" in told.inputs
     model = models.get(context.database, result["model"])
