@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.form import FormField, bounds
+from core.form import MACHINE, FormField, bounds
 from core.specs import CRITIC_PRESETS, CriticSpec
 
 FIELDS: tuple[FormField, ...] = (
@@ -94,19 +94,7 @@ FIELDS: tuple[FormField, ...] = (
         "Tokens a reply",
         "Longest critique that may be written in the report; a longer one counts as unscored.",
     ),
-    FormField("device", "machine", "Device", "auto takes a GPU where there is one."),
-    FormField(
-        "processes",
-        "machine",
-        "Processes",
-        "So many train together, each on a GPU of its own (or on cores of the CPU); an update sees the same, only sooner.",
-    ),
-    FormField(
-        "sharding",
-        "machine",
-        "Model on several GPUs",
-        "none: whole on each (DDP); fsdp or deepspeed (ZeRO-3): split among them, for a model too large for one.",
-    ),
+    *MACHINE,
     FormField(
         "save_every",
         "machine",

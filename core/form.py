@@ -13,6 +13,24 @@ class FormField(NamedTuple):
     meaning: str
 
 
+MACHINE = (
+    FormField("device", "machine", "Device", "auto takes a GPU where there is one."),
+    FormField(
+        "processes",
+        "machine",
+        "Processes",
+        "So many train together, each on a GPU of its own (or on cores of the CPU); an update is as large, only sooner done.",
+    ),
+    FormField(
+        "sharding",
+        "machine",
+        "Model on several GPUs",
+        "none: whole on each (DDP); fsdp or deepspeed (ZeRO-3): split among them, for a model too large for one.",
+    ),
+)
+"""Where a training runs, whatever it trains."""
+
+
 def bounds(own: Mapping[str, Any]) -> dict[str, Any]:
     """Type, default, bounds and choices of one field of a JSON schema."""
     return {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from core.form import FormField, bounds
+from core.form import MACHINE, FormField, bounds
 from core.policy_specs import POLICY_PRESETS, PRESET_MEANING, PolicySpec, SFTSpec, TPOSpec
 
 PolicyKind = Literal["policy", "sft", "tpo"]
@@ -147,19 +147,7 @@ FIELDS: tuple[FormField, ...] = (
     FormField("critic_tokens", "report", "Tokens a critique", "The longest one that may be written."),
     FormField("critic_samples", "report", "Samples of the critic", "More than one are averaged for each step."),
     FormField("side_by_side", "machine", "Critic calls at once", "In flight at the same time."),
-    FormField("device", "machine", "Device", "auto takes a GPU where there is one."),
-    FormField(
-        "processes",
-        "machine",
-        "Processes",
-        "So many train together, each on a GPU of its own (or on cores of the CPU); an update sees the same, only sooner.",
-    ),
-    FormField(
-        "sharding",
-        "machine",
-        "Model on several GPUs",
-        "none: whole on each (DDP); fsdp or deepspeed (ZeRO-3): split among them, for a model too large for one.",
-    ),
+    *MACHINE,
     FormField(
         "vllm",
         "machine",

@@ -59,16 +59,19 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def read(file: str) -> Any:
+    """The JSON in a file, `-` being the standard input. Raises Refused."""
+    try:
+        return json.loads(sys.stdin.read(1 << 20) if file == "-" else Path(file).read_text("utf-8"))
+    except OSError as error:
+        raise Refused(f"{file} could not be read: {(error.strerror or str(error)).lower()}.") from error
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{file} is no JSON: {error}.") from error
+
+
 def _run(context: Context, options: argparse.Namespace) -> int:
     prepare(context)
-    try:
-        text = sys.stdin.read(1 << 20) if options.spec == "-" else Path(options.spec).read_text("utf-8")
-        value = json.loads(text)
-    except OSError as error:
-        raise Refused(f"{options.spec} could not be read: {(error.strerror or str(error)).lower()}.") from error
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"{options.spec} is no JSON: {error}.") from error
-    job_id = actions.enqueue(context, actions.spec_of(value), options.after)
+    job_id = actions.enqueue(context, actions.spec_of(read(options.spec)), options.after)
     print(f"Job {job_id} is queued.", flush=True)
     start_worker(context)
     return _follow(context, job_id) if options.wait else 0

@@ -1,10 +1,8 @@
 """`subtext launch`: a training on several processes or nodes: write what each node runs, or look whether it would work."""
 
 import argparse
-import json
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +10,7 @@ from app.actions import jobs as actions
 from app.actions import launch
 from app.actions.prepare import prepare
 from app.actions.rehearse import rehearse
+from app.commands import jobs as job_commands
 from app.context import Context
 from app.errors import Refused
 from core.job_spec import Sharding
@@ -54,13 +53,7 @@ def _rank(text: str) -> int:
 
 def _training(options: argparse.Namespace) -> Training:
     """The spec with what the options change. Raises Refused."""
-    try:
-        text = sys.stdin.read(1 << 20) if options.spec == "-" else Path(options.spec).read_text("utf-8")
-        value = json.loads(text)
-    except OSError as error:
-        raise Refused(f"{options.spec} could not be read: {(error.strerror or str(error)).lower()}.") from error
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"{options.spec} is no JSON: {error}.") from error
+    value = job_commands.read(options.spec)
     if isinstance(value, dict):
         own = {"processes": options.processes, "sharding": options.sharding}
         kept: dict[str, Any] = {**value}
