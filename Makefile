@@ -54,6 +54,7 @@ bench-critic: $(VENV)/.installed-dev ## train critics: tokens a second beside ba
 
 bench-rl: $(VENV)/.installed-dev ## train policies: an update beside bare TRL, and CDPA beside GRPO on a known rule for three seeds (half an hour)
 	@$(BIN)/python -m benchmarks.stepping
+	@$(BIN)/python -m benchmarks.stepping_gpu
 	@$(BIN)/python -m benchmarks.rl
 
 screenshots: $(VENV)/.installed-dev ## the pictures of README, from a fresh starter set

@@ -95,17 +95,19 @@ def free(cases: Sequence[Case]) -> list[list[Scored]]:
     return [[Scored((len(step) % 21) / 10 - 1, "A critique.", None, ()) for step in case.steps] for case in cases]
 
 
-def ours(prompts: Sequence[Prompt], folder: Path, recipe: PolicyRecipe, score: Score = free) -> Watch:
+def ours(
+    prompts: Sequence[Prompt], folder: Path, recipe: PolicyRecipe, score: Score = free, base: Path = FOLDER
+) -> Watch:
     """CDPA with a score for every step."""
-    trainer = make_trainer(load(FOLDER, "cpu", kind=torch.float32), prompts, score, folder, recipe, Quiet())
+    trainer = make_trainer(load(base, recipe.device, kind=torch.float32), prompts, score, folder, recipe, Quiet())
     watch = Watch(trainer)
     trainer.train()
     return watch
 
 
-def plain(prompts: Sequence[Prompt], folder: Path, recipe: PolicyRecipe) -> Watch:
+def plain(prompts: Sequence[Prompt], folder: Path, recipe: PolicyRecipe, base: Path = FOLDER) -> Watch:
     """TRL by itself: two rewards of each response, as many as ours has."""
-    loaded = load(FOLDER, "cpu", kind=torch.float32)
+    loaded = load(base, recipe.device, kind=torch.float32)
     trainer = GRPOTrainer(
         model=loaded.model,
         reward_funcs=[
