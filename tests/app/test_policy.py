@@ -1,5 +1,6 @@
 """Policy jobs on the starter model: every preset runs, stops, goes on, reports; RFT then CDPA through the queue; what is refused."""
 
+import hashlib
 import json
 import os
 import signal
@@ -186,6 +187,11 @@ def run_to_the_end(bench: Bench, job_id: int, kill: bool = False) -> Any:
     return job
 
 
+def weights(folder: Path) -> str:
+    """The digest of the weights that a job made."""
+    return hashlib.sha256((folder / "model" / "model.safetensors").read_bytes()).hexdigest()
+
+
 def test_rft_then_cdpa_through_the_queue_and_a_kill(bench: Bench, write: Write) -> None:
     set_id = import_files(bench.context, [write("trees.json", [record(number) for number in range(3)])]).set_id
     assert set_id
@@ -202,6 +208,12 @@ def test_rft_then_cdpa_through_the_queue_and_a_kill(bench: Bench, write: Write) 
     assert made.base == f"job:{first}" and made.base_digest == parent.digest
     inputs = json.loads((bench.folder(second) / "job.json").read_text("utf-8"))["inputs"]
     assert inputs["base"] == parent.digest
+    unbroken = actions.enqueue(bench.context, spec("cdpa", set_id, base=f"job:{first}", report_prompts=0, updates=4))
+    whole = run_to_the_end(bench, unbroken)
+    assert (whole.status, whole.attempt) == ("done", 1)
+    assert weights(bench.folder(second)) == weights(bench.folder(unbroken)), (
+        "killed and resumed, it ends at the same place"
+    )
     waiting = actions.enqueue(bench.context, spec("cdpa", set_id, base=f"job:{first}"))
     with pytest.raises(Refused, match=rf"Job {waiting} \(queued\) uses model {parent.id}"):
         forget(bench.context, parent.id, parent.name)
