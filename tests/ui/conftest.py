@@ -77,8 +77,7 @@ def browser() -> Iterator[Browser]:
         made.close()
 
 
-@pytest.fixture
-def page(server: Server, browser: Browser) -> Iterator[Page]:
+def watched_page(server: Server, browser: Browser) -> Iterator[Page]:
     """A page whose address starts at the server; fails the test on any error or outside request."""
     context = browser.new_context(base_url=server.base, viewport={"width": 1440, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -87,6 +86,12 @@ def page(server: Server, browser: Browser) -> Iterator[Page]:
     yield made
     context.close()
     assert watched == []
+
+
+@pytest.fixture
+def page(server: Server, browser: Browser) -> Iterator[Page]:
+    """A watched page on the server that all tests share."""
+    yield from watched_page(server, browser)
 
 
 def watch(page: Page, base: str) -> list[str]:

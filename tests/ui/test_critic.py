@@ -14,7 +14,7 @@ from app.actions.prepare import prepare
 from app.context import open_context
 from app.settings import Settings
 from tests.samples import deeppref
-from tests.ui.conftest import CHROMIUM, Server, visit, watch
+from tests.ui.conftest import CHROMIUM, Server, visit, watched_page
 
 pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 pytestmark = pytest.mark.ui
@@ -42,15 +42,10 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A page on the server; fails the test on any error or outside request."""
-    context = browser.new_context(base_url=own.base, viewport={"width": 1440, "height": 900})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    made = context.new_page()
-    made.set_default_timeout(60_000)
-    watched = watch(made, own.base)
-    yield made
-    context.close()
-    assert watched == []
+    """A watched page on the server of these tests."""
+    for made in watched_page(own, browser):
+        made.set_default_timeout(60_000)
+        yield made
 
 
 def record(number: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from app.settings import Settings
 from tests.app.test_evaluate import run, said, served, spec
 from tests.misbehaving import Misbehaving
 from tests.samples import CHOICE, deeppref
-from tests.ui.conftest import CHROMIUM, Server, visit, watch
+from tests.ui.conftest import CHROMIUM, Server, visit, watched_page
 
 pytestmark = pytest.mark.ui
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(1)} {{alert(1)}}"
@@ -87,14 +87,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A page on the server; fails the test on any error or outside request."""
-    context = browser.new_context(base_url=own.base, viewport={"width": 1440, "height": 900})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    made = context.new_page()
-    watched = watch(made, own.base)
-    yield made
-    context.close()
-    assert watched == []
+    """A watched page on the server of these tests."""
+    yield from watched_page(own, browser)
 
 
 def test_the_report_stands_beside_the_papers_rows(desk: Page) -> None:

@@ -15,7 +15,7 @@ from app.context import open_context
 from app.settings import Settings
 from core.scoring import Scored
 from tests.app.kept import folder_of, group, job_with_rollouts, ordinary, response
-from tests.ui.conftest import CHROMIUM, Server, visit, watch
+from tests.ui.conftest import CHROMIUM, Server, visit, watch, watched_page
 
 pytestmark = pytest.mark.ui
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(1)} {{alert(1)}}"
@@ -47,13 +47,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A page on the server; fails the test on any error or outside request."""
-    context = browser.new_context(base_url=own.base, viewport={"width": 1440, "height": 900})
-    made = context.new_page()
-    watched = watch(made, own.base)
-    yield made
-    context.close()
-    assert watched == []
+    """A watched page on the server of these tests."""
+    yield from watched_page(own, browser)
 
 
 def colour_at(page: Page, token: int) -> list[int]:
