@@ -10,9 +10,9 @@ nothing else. Rule and rate were chosen with a look at CDPA on seed 1, the rule 
 collapse below); GRPO has them too, and seeds 2 and 3 were not looked at before. Held-out prompts are made of the eight
 scenarios that the starter model never saw.
 
-The collapse: with the same rule, but the answer judged like any other step, ending a response does not pay. The policy learns not
-to end; what does not end has no step, no score and no advantage, so nothing pulls it back. Trained with and without the format
-term, with the first seed.
+The collapse: with the same rule, but the answer judged like any other step, ending a response does not pay. What does not end
+has no step and no score, so by Eq. 3 alone the policy learns not to end. The format term counts it as badly formed, which
+speaks for ending. Trained with and without that term, with the first seed.
 
 A response that does not end, or has no marker, has no step: its score is not defined and is left out of the mean, so the share of
 well-numbered responses and their steps stand beside every score.
