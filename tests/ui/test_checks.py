@@ -106,6 +106,7 @@ def test_five_critiques_by_keyboard(browser: Browser, own: Server, other: Server
     away.set_input_files("#st-check-file", file)
     expect(away.locator(".st-toast")).to_have_text("9 checks added.")
     expect(away.locator("#st-checked li.st-part")).to_have_count(4)
+    expect(away.locator("#st-agreement tbody tr").first).to_contain_text("All4")
     assert away.locator("#st-agreement-body").inner_text() == page.locator("#st-agreement-body").inner_text()
     assert watched == []
 
