@@ -84,7 +84,16 @@ def stored(folder: Path) -> None:
     context, rng = opened(folder), random.Random(1)
     lines = [evaluations.Line(0, "answer", f"model {at}", "", "", "zero_shot", 0) for at in range(STORED[0])]
     cases = [evaluations.Case(0, None, f"c{at}", f"topic {at % 20}", "P", "q", [], None) for at in range(STORED[1])]
-    data = {"set": 1, "name": "S", "version": 1, "like": "DeepPref", "part": "all", "cases": len(cases)}
+    data = {
+        "set": 1,
+        "name": "S",
+        "version": 1,
+        "like": "DeepPref",
+        "part": "all",
+        "cases": len(cases),
+        "shots": [],
+        "critic": [],
+    }
     spec = EvaluateSpec(name="E", set=1, rows=[RowSpec()]).model_dump(mode="json")
     new = evaluations.New("E", "1", spec, data, [{"name": "judge", "digest": ""}], {})
     made = evaluations.begin(context.database, new, lines, cases, context.now())

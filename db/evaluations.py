@@ -33,7 +33,8 @@ _LOST = (_OUTCOME["unparsed"], _OUTCOME["failed"])
 
 
 class Evaluation(NamedTuple):
-    """A stored evaluation. `data`: id, name and version of the set, and how many scenarios; `judges`: name and digest of each;
+    """A stored evaluation. `data`: id, name and version of the set, how many cases, the `shots` and the
+    `critic` of the methods that have them; `judges`: name and digest of each;
     `prompts`: the digest of every prompt by name. `finished_at` is None while answers or verdicts are missing."""
 
     id: int

@@ -246,16 +246,31 @@ def of_records(database: Database, set_id: int) -> list[Scenario | None]:
         ]
 
 
-def ids_of(database: Database, set_id: int) -> dict[tuple[str, str], int]:
-    """The id of the first scenario of a set with each preference and query."""
-    query = "SELECT preference, query, min(id) FROM scenario WHERE set_id = :id GROUP BY 1, 2"
-    with database.read() as connection:
-        return {(row[0], row[1]): row[2] for row in connection.execute(text(query), {"id": set_id})}
-
-
 def trees(database: Database, set_id: int) -> Iterator[Kept]:
     """The trees of a set with their ids, streamed in the order of their records."""
     return (found for found in _records(database, set_id, 0, -1) if isinstance(found, Kept))
+
+
+class Head(NamedTuple):
+    """A record without what grew from it: a tree has its scenario and no node. `scenario_id` is None without a scenario."""
+
+    record: Record
+    scenario_id: int | None
+
+
+def heads(database: Database, set_id: int) -> Iterator[Head]:
+    """The heads of all records of a set, in their order, by one query."""
+    query = """
+    SELECT r.form, r.title, r.body, s.id, s.preference, s.query, s.topic, s.split, s.explanation
+    FROM record r LEFT JOIN scenario s ON s.record_id = r.id WHERE r.set_id = :id ORDER BY r.position
+    """
+    with database.read() as connection:
+        for row in connection.execution_options(yield_per=200).execute(text(query), {"id": set_id}):
+            scenario = None if row[3] is None else Scenario(*row[4:])
+            if row[2] is not None:
+                yield Head(Foreign(row[0], json.loads(row[2]), row[1], scenario), row[3])
+            elif scenario is not None:
+                yield Head(Tree(scenario, ()), row[3])
 
 
 def _records(database: Database, set_id: int, offset: int, limit: int) -> Iterator[Kept | Foreign]:

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 from app.actions.evaluation_plan import Plan, engine_for, laid_out
 from app.context import Context
 from app.engines.accounting import Tally
-from app.engines.cache import CachedModel
 from app.engines.endpoint import Engine, Role
-from app.engines.roles import open_engine, source
+from app.engines.roles import open_model
 from app.errors import Refused, result_of
 from core.best_of import best_of
 from core.evaluation import choices, methods, verdicts
@@ -45,15 +44,19 @@ _OTHER_SEEDS = 1_000
 """What a second try adds to the seed, so that it is another question for the cache."""
 
 
-class _Bounded:
-    """A model whose calls take their places among all others of the evaluation."""
+class _Critic:
+    """A critic whose calls take their places among all others of the evaluation; `failed` is the first that failed."""
 
     def __init__(self, work: "_Work", model: ChatModel) -> None:
         self._work, self._model, self.name = work, model, model.name
+        self.failed: Failure | None = None
 
     async def ask(self, ask: Ask) -> Reply | Failure:
         """As the model."""
-        return await self._work.ask(self._model, ask)
+        outcome = await self._work.ask(self._model, ask)
+        if isinstance(outcome, Failure):
+            self.failed = self.failed or outcome
+        return outcome
 
     def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
         """As the model."""
@@ -79,12 +82,11 @@ class _Work:
     tally: Tally = field(default_factory=Tally)
     done: int = 0
     planned: int = 0
+    lost: Counter[str] = field(default_factory=Counter[str])
+    calls: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.calls = asyncio.Semaphore(self.spec.side_by_side)
-
-    calls: asyncio.Semaphore = field(init=False)
-    lost: Counter[str] = field(default_factory=Counter[str])
 
     async def ask(self, model: ChatModel, ask: Ask) -> Reply | Failure:
         """One call, once there is a place for it; failures that may pass are counted by their reason."""
@@ -151,11 +153,10 @@ async def _all(work: _Work) -> None:
             engine = engine_for(work.context, role, chosen)
             if engine in opened:
                 return opened[engine]
-            model = await where.enter_async_context(open_engine(work.context, role, engine, work.tally))
-            cached = CachedModel(model, source(engine), work.context.database, work.context.now, work.tally)
+            model = await where.enter_async_context(open_model(work.context, role, engine, work.tally))
             if kept:
-                opened[engine] = cached
-            return cached
+                opened[engine] = model
+            return model
 
         judges = [await open_one("judge", judge, stack, True) for judge in work.spec.judges] if left else []
         valued = any(line.method == "best_of_n" for line, _ in left)
@@ -188,9 +189,10 @@ async def _answer(work: _Work, models: _Models, line: Line, case: Case) -> Answe
     """Ask, find what is to be judged, and have it judged."""
     if line.task == "choice":
         return await _choose(work, models.answers, line, case)
-    outcome, notes = await _respond(work, models, line, case)
+    outcome, note = await _respond(work, models, line, case)
     if isinstance(outcome, Failure):
         return Answer("", None, outcome.reason)
+    notes = [note] if note else []
     if outcome.finish != "stop":
         notes.append(CUT)
     found = read_response(_method(work, line).name, outcome.text, work.spec.judged)
@@ -210,24 +212,30 @@ def _method(work: _Work, line: Line) -> Method:
     return Method(name, shots, work.spec.samples if name == "best_of_n" else 1, work.spec.by)
 
 
-async def _respond(work: _Work, models: _Models, line: Line, case: Case) -> tuple[Reply | Failure, list[str]]:
-    """The reply of a row to a case, of several the one that the critic holds highest, and what has to be said of it."""
+async def _respond(work: _Work, models: _Models, line: Line, case: Case) -> tuple[Reply | Failure, str]:
+    """The reply of a row to a case, of several the one that the critic holds highest, and what has to be said of it.
+
+    A sample or a judgement that failed is the failure of them all: the best of fewer would be another method.
+    """
     spec, method = work.spec, _method(work, line)
     asked = methods.Case(case.preference, case.query, tuple(Exchange(*turn) for turn in case.shown))
     sampling = Sampling(spec.max_new, spec.temperature, spec.top_p, spec.seed)
     asks = methods.asks(method, asked, sampling, take_filler(FILLER, line.turns))
     outcomes = await asyncio.gather(*(work.ask(models.answers, ask) for ask in asks))
     replies = [outcome for outcome in outcomes if isinstance(outcome, Reply)]
-    if len(outcomes) == 1 or not replies or models.critic is None:
-        return (replies or outcomes)[0], []
+    if len(replies) < len(outcomes):
+        return next(outcome for outcome in outcomes if isinstance(outcome, Failure)), ""
+    if len(replies) == 1 or models.critic is None:
+        return replies[0], ""
     responses = [Response(case.preference, case.query, judged_steps(reply.text, reply.finish)) for reply in replies]
     how = Scoring(seed=spec.seed, side_by_side=spec.side_by_side)
-    best = best_of(await score_all(_Bounded(work, models.critic), responses, how), spec.by)
-    missing = len(outcomes) - len(replies)
-    notes = [f"{missing} of {len(outcomes)} samples failed."] if missing else []
+    critic = _Critic(work, models.critic)
+    best = best_of(await score_all(critic, responses, how), spec.by)
+    if critic.failed is not None:
+        return critic.failed, ""
     if best is None:
-        notes.append(f"The critic could value none of {len(replies)} samples, so the first one stands.")
-    return replies[best.place if best else 0], notes
+        return replies[0], f"The critic could value none of {len(replies)} samples, so the first one stands."
+    return replies[best.place], ""
 
 
 async def _choose(work: _Work, model: ChatModel, line: Line, case: Case) -> Answer:

@@ -22,9 +22,10 @@ from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
 from core.prompts import FURTHER, PROMPTS, digest
 from core.prompts.policy import Shot
 from core.specs import read_spec
-from core.types import Foreign, Record, Tree, shorten
+from core.types import Foreign, Tree, shorten
 from db import evaluations, jobs, models, scenarios, sets
 from db.evaluations import Case, Evaluation, Line, New
+from db.scenarios import Head
 
 _REWARDS = {
     "steps": "grpo_prm",
@@ -83,9 +84,9 @@ def laid_out(context: Context, spec: EvaluateSpec, folder: str, reporter: Report
 def _unchanged(context: Context, spec: EvaluateSpec, known: Evaluation) -> None:
     """Raises Refused where a choice, such as what the settings say, means another model than when the evaluation began."""
     stored = [(line.name, line.digest) for line in evaluations.lines(context.database, known.id)]
-    stored += [(judge["name"], judge["digest"]) for judge in known.judges]
+    stored += [(one["name"], one["digest"]) for one in (*known.judges, *known.data["critic"])]
     now = [(line.name, line.digest) for line in lines_of(context, spec)]
-    now += [named(context, "judge", judge) for judge in spec.judges]
+    now += [(one["name"], one["digest"]) for one in (*_judges(context, spec), *_critic(context, spec))]
     for before, after in zip(stored, now, strict=True):
         if before[1] != after[1] or (not before[1] and before[0] != after[0]):
             raise Refused(
@@ -98,21 +99,21 @@ def material(context: Context, spec: EvaluateSpec) -> Material:
     """The cases of the set and the examples. Raises Refused where there is nothing to ask."""
     if sets.one_set(context.database, spec.set) is None:
         raise Refused(f"There is no set number {spec.set}; it may have been deleted. `subtext sets` lists them.")
-    records = list(scenarios.records(context.database, spec.set))
-    found = list(_cases(records, spec, scenarios.ids_of(context.database, spec.set)))
+    heads = list(scenarios.heads(context.database, spec.set))
+    found = list(_cases(heads, spec))
     if not found:
-        more = " No scenario of it states the split validation or test: choose part=all." if records else ""
+        more = " No scenario of it states the split validation or test: choose part=all." if heads else ""
         raise Refused(f"The set has no preference with a query to ask.{more if spec.part == 'held_out' else ''}")
-    foreign = any(isinstance(record, Foreign) and record.form.startswith("prefeval") for record in records)
+    foreign = any(isinstance(head.record, Foreign) and head.record.form.startswith("prefeval") for head in heads)
     few = any(row.method == "few_shot" for row in spec.rows)
-    shots = _shots(records, spec, {case.cluster for case in found}) if few else ()
+    shots = _shots(context, spec, {case.cluster for case in found}) if few else ()
     return Material(found, shots, "PrefEval" if foreign else "DeepPref")
 
 
-def _cases(records: Sequence[Record], spec: EvaluateSpec, ids: dict[tuple[str, str], int]) -> Iterator[Case]:
+def _cases(heads: Sequence[Head], spec: EvaluateSpec) -> Iterator[Case]:
     """One scenario may stand in several forms, such as stated and shown in a conversation: cases of one cluster."""
     taken = set[tuple[object, ...]]()
-    for record in records:
+    for record, scenario_id in heads:
         case, scenario = case_of(record), record.scenario
         if case is None or scenario is None or (spec.part == "held_out" and scenario.split not in HELD_OUT):
             continue
@@ -123,14 +124,14 @@ def _cases(records: Sequence[Record], spec: EvaluateSpec, ids: dict[tuple[str, s
         choice = choice_of(record, spec.seed) if spec.choices else None
         told = None if choice is None else {"query": choice.query, "options": choice.options, "right": choice.right}
         shown = [[turn.user, turn.assistant] for turn in case.shown]
-        place = ids.get((scenario.preference, scenario.query))
-        yield Case(0, place, cluster, scenario.topic, case.preference, case.query, shown, told)
+        yield Case(0, scenario_id, cluster, scenario.topic, case.preference, case.query, shown, told)
         if spec.limit and len(taken) >= spec.limit:
             return
 
 
-def _shots(records: Sequence[Record], spec: EvaluateSpec, asked: set[str]) -> tuple[Shot, ...]:
-    trees = [record for record in records if isinstance(record, Tree) and group_of(record.scenario) not in asked]
+def _shots(context: Context, spec: EvaluateSpec, asked: set[str]) -> tuple[Shot, ...]:
+    records = scenarios.records(context.database, spec.set)
+    trees = (record for record in records if isinstance(record, Tree) and group_of(record.scenario) not in asked)
     found = [
         Shot(tree.scenario.preference, tree.scenario.query, example.completion)
         for tree in trees
@@ -221,11 +222,22 @@ def _new(context: Context, spec: EvaluateSpec, folder: str, found: Material) -> 
         "part": spec.part,
         "cases": len(found.cases),
         "shots": found.shots,
+        "critic": _critic(context, spec),
     }
-    judges = [_judge(*named(context, "judge", judge)) for judge in spec.judges]
     prompts = {name: digest(name) for name in (*PROMPTS, *FURTHER)}
-    return New(spec.name, folder, spec.model_dump(mode="json"), data, judges, prompts)
+    return New(spec.name, folder, spec.model_dump(mode="json"), data, _judges(context, spec), prompts)
 
 
-def _judge(name: str, weights: str) -> dict[str, str]:
+def _judges(context: Context, spec: EvaluateSpec) -> list[dict[str, str]]:
+    return [_told(*named(context, "judge", judge)) for judge in spec.judges]
+
+
+def _critic(context: Context, spec: EvaluateSpec) -> list[dict[str, str]]:
+    """What compares samples; nothing where no row has any."""
+    if not any(row.method == "best_of_n" for row in spec.rows):
+        return []
+    return [_told(*named(context, "critic", spec.critic))]
+
+
+def _told(name: str, weights: str) -> dict[str, str]:
     return {"name": name, "digest": weights}

@@ -66,13 +66,18 @@ def listing(context: Context) -> list[dict[str, Any]]:
         job = _job(context, one)
         found.append(
             {
-                "id": one.id, "name": one.name, "data": one.data, "rows": len(one.spec.get("rows", [])),
+                "id": one.id, "name": one.name, "data": _data(one), "rows": len(one.spec.get("rows", [])),
                 "judges": [judge["name"] for judge in one.judges], "created_at": one.created_at,
                 "finished_at": one.finished_at, "job": None if job is None else job.id,
                 "status": "" if job is None else job.status,
             }
         )  # fmt: skip
     return found
+
+
+def _data(one: Evaluation) -> dict[str, Any]:
+    """What was evaluated, without the texts of the examples."""
+    return {name: value for name, value in one.data.items() if name != "shots"}
 
 
 def _job(context: Context, one: Evaluation) -> Any:
@@ -133,7 +138,8 @@ def shown(context: Context, evaluation_id: int) -> dict[str, Any]:
     every = list(range(len(table.judges)))
     job = _job(context, one)
     told = {
-        "evaluation": one._asdict() | {"job": None if job is None else job.id, "status": "" if job is None else job.status},
+        "evaluation": one._asdict()
+        | {"data": _data(one), "job": None if job is None else job.id, "status": "" if job is None else job.status},
         "tables": layouts(found),
         "cells": list(found.report.cells),
         "differences": found.report.differences,

@@ -28,12 +28,10 @@ class Surroundings(Protocol):
 
 
 @asynccontextmanager
-async def open_model(context: Context, role: Role, tally: Tally | None = None) -> AsyncGenerator[ChatModel]:
-    """The model of a role, behind the cache; its connections close with the block. Raises Refused when nothing can fill it."""
-    counted = tally or Tally()
-    engine = context.settings.engines[role]
-    async with open_engine(context, role, engine, counted) as model:
-        yield CachedModel(model, source(engine), context.database, context.now, counted)
+async def open_model(context: Context, role: Role, engine: Engine, tally: Tally) -> AsyncGenerator[ChatModel]:
+    """What fills a role, behind the cache; its connections close with the block. Raises Refused when it cannot be opened."""
+    async with open_engine(context, role, engine, tally) as model:
+        yield CachedModel(model, source(engine), context.database, context.now, tally)
 
 
 @asynccontextmanager
@@ -51,8 +49,7 @@ async def open_models(
         for role in roles:
             engine = engines[role]
             if engine not in opened:
-                model = await stack.enter_async_context(open_engine(context, role, engine, counted))
-                opened[engine] = CachedModel(model, source(engine), context.database, context.now, counted)
+                opened[engine] = await stack.enter_async_context(open_model(context, role, engine, counted))
         yield {role: opened[engines[role]] for role in roles}
 
 

@@ -303,6 +303,41 @@ def test_best_of_n_says_what_its_critic_could_not_value(context: Context, write:
         assert why == "The critic could value none of 2 samples, so the first one stands."
 
 
+@pytest.mark.parametrize("fails", ["a sample", "the critic"])
+def test_best_of_n_with_a_failed_call_is_missing_until_it_is_asked_again(
+    context: Context, write: Write, tmp_path: Path, fails: str
+) -> None:
+    def fault(number: int, body: dict[str, Any]) -> Any:
+        judged = "You judge one step" in body["messages"][0]["content"]
+        sampled = "Reply with numbered steps" in body["messages"][0]["content"] and body["seed"] == 2
+        return "refuse" if sampled and fails == "a sample" else "error" if judged and fails == "the critic" else "ok"
+
+    order = spec(stocked(context, write, 2), rows=[{"method": "best_of_n"}], temperature=0.7, samples=2)
+    with Misbehaving(fault, said) as server:
+        made = served(context, server, attempts=1)
+        if fails == "the critic":
+            with pytest.raises(Refused, match="resume the job"):
+                run(made, order, tmp_path / "1")
+        else:
+            run(made, order, tmp_path / "1")
+    cell = report(evaluations.columns(context.database, 1)).cells[0]["acc_da"]
+    assert (cell.planned, cell.generated, cell.n) == (2, 0, 0), "the best of fewer is another method"
+    with Misbehaving(answer=said) as server:
+        run(served(context, server), order, tmp_path / "1")
+    assert report(evaluations.columns(context.database, 1)).cells[0]["acc_da"].n == 2
+
+
+def test_the_critic_of_best_of_n_may_not_change_either(context: Context, write: Write, tmp_path: Path) -> None:
+    order = spec(stocked(context, write, 2), rows=[{"method": "best_of_n"}], temperature=0.7, samples=2)
+    with Misbehaving(answer=said) as server:
+        made = served(context, server)
+        run(made, order, tmp_path / "1")
+        engines = {**made.settings.engines, "critic": Endpoint(server.url, "another-critic")}
+        made = replace(made, settings=replace(made.settings, engines=MappingProxyType(engines)))
+        with pytest.raises(Refused, match="began with test-model; the same choice is another-critic now"):
+            run(made, order, tmp_path / "1")
+
+
 def test_a_row_stands_beside_what_the_paper_asked(context: Context) -> None:
     for row, trained, printed in (
         (RowSpec(method="zero_shot"), "", "zero_shot"),

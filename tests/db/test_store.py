@@ -235,3 +235,7 @@ def test_the_scenarios_of_records_come_without_their_trees(context: Context) -> 
     assert isinstance(record, Tree)
     assert scenarios.of_records(context.database, set_id) == [record.scenario]
     assert scenarios.of_records(context.database, set_id + 1) == []
+    (head,) = scenarios.heads(context.database, set_id)
+    assert (
+        head.record == Tree(record.scenario, ()) and scenarios.get(context.database, head.scenario_id or 0) is not None
+    )

@@ -10,6 +10,7 @@ import pytest
 
 from app.actions.try_role import role_states, try_role
 from app.context import Context
+from app.engines.accounting import Tally
 from app.engines.endpoint import ROLES, Endpoint
 from app.engines.roles import open_model
 from app.engines.scrubbing import Scrubber, quoted
@@ -38,7 +39,7 @@ def test_the_key_shows_nowhere(fault: Fault, context: Context, caplog: pytest.Lo
         stocked = with_role(context, server)
 
         async def work() -> None:
-            async with open_model(stocked, "judge") as model:
+            async with open_model(stocked, "judge", stocked.settings.engines["judge"], Tally()) as model:
                 left.extend([await model.ask(ask()), await pieces(model, ask("else")), model, vars(model)])  # type: ignore[arg-type]
                 left.extend([model._model, vars(model._model)])  # type: ignore[attr-defined]
             left.append(await try_role(stocked, "judge"))
@@ -59,7 +60,8 @@ def test_the_key_in_a_reply_is_taken_out_before_it_is_kept(context: Context) -> 
     with Misbehaving(["echo_reply"] * 2) as server:
 
         async def work() -> None:
-            async with open_model(with_role(context, server), "judge") as model:
+            made = with_role(context, server)
+            async with open_model(made, "judge", made.settings.engines["judge"], Tally()) as model:
                 outcome = await model.ask(ask())
                 assert isinstance(outcome, Reply)
                 assert outcome.text == "Your key is [key], is it not?"
@@ -171,7 +173,7 @@ def test_running_in_a_loop_of_debug_mode_shows_no_key(context: Context, caplog: 
         stocked = with_role(context, server, attempts=2)
 
         async def work() -> None:
-            async with open_model(stocked, "judge") as model:
+            async with open_model(stocked, "judge", stocked.settings.engines["judge"], Tally()) as model:
                 await model.ask(ask())
 
         asyncio.run(work(), debug=True)

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from app.actions.try_role import try_role
 from app.context import Context
+from app.engines.accounting import Tally
 from app.engines.endpoint import ROLES, Endpoint, Local
 from app.engines.roles import open_model
 from app.errors import Refused
@@ -104,7 +105,8 @@ def test_a_role_is_opened_behind_the_cache(context: Context) -> None:
 
         async def work() -> None:
             for cached in (False, True):
-                async with open_model(with_judge(context, server), "judge") as model:
+                made = with_judge(context, server)
+                async with open_model(made, "judge", made.settings.engines["judge"], Tally()) as model:
                     assert model.name == "test-model"
                     reply = await model.ask(ask())
                     assert isinstance(reply, Reply)
@@ -121,7 +123,7 @@ def test_a_folder_without_a_checkpoint_says_so(context: Context, tmp_path: Path)
     async def work() -> None:
         for role, sentence in (("critic", "holds no config.json"), ("judge", "There is no checkpoint folder")):
             with pytest.raises(Refused, match=sentence):
-                async with open_model(stocked, role):
+                async with open_model(stocked, role, stocked.settings.engines[role], Tally()):
                     pass
             tried = await try_role(stocked, role)
             assert (tried.ok, tried.milliseconds) == (False, 0)
