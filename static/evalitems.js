@@ -96,26 +96,37 @@
     return found.name;
   };
 
-  // Two rows on the same cases: who wins, both texts with the words that differ, the checks of both.
+  // Two rows on the same cases, of one evaluation or of two: who wins, how far they are apart, both texts with the words that differ, the checks of both.
   Subtext.evalcompare = async (box, id) => {
-    const { el, api, fill } = Subtext, { address: at, outcome, check, card, filters } = Subtext.evaluating;
+    const { el, api, fill } = Subtext, { address: at, outcome, check, card, filters, points, between, chance, none } = Subtext.evaluating;
     const ONLY = ["", "win", "lose", "tie", "missing"];
-    const state = { first: asked("first"), second: asked("second"), metric: word("metric", METRICS, "acc_pf"), only: word("only", ONLY, ""), offset: asked("offset") || 0, case: asked("case") };
-    const address = (change) => at(id, { ...state, offset: state.offset || "", ...change });
+    const state = { first: asked("first"), second: asked("second"), other: asked("other") || id, metric: word("metric", METRICS, "acc_pf"), only: word("only", ONLY, ""), offset: asked("offset") || 0, case: asked("case") };
+    const address = (change) => { const next = { ...state, ...change }; return at(id, { ...next, offset: next.offset || "", other: next.other === id ? "" : next.other }); };
     const keep = () => history.replaceState(history.state, "", address({}));
     const choice = el("div"), SAID = { win: "first wins", lose: "second wins", tie: "tie", missing: "not comparable" };
+    const others = await api("/api/evaluations");
     let found = null;
     const load = async () => {
-      found = await api(`/api/evaluations/${id}/compare?${new URLSearchParams({ first: state.first, second: state.second, metric: state.metric, only: state.only, offset: state.offset })}`);
+      found = await api(`/api/evaluations/${id}/compare?${new URLSearchParams({ first: state.first, second: state.second, other: state.other, metric: state.metric, only: state.only, offset: state.offset })}`);
+      found.metrics = found.sides[0].metrics;
       found.items = found.items.map((one) => ({ ...one, case: one.sides[0].case }));
       drawChoice();
       return found;
     };
-    const again = Subtext.guarded((change) => { Object.assign(state, change); const known = fitting(found, state.first).map(([name]) => name); if (!known.includes(state.metric)) state.metric = known[0]; return list.refilter(); });
+    const again = Subtext.guarded((change) => { Object.assign(state, change); const known = fitting(found.sides[0], state.first).map(([name]) => name); if (!known.includes(state.metric)) state.metric = known[0]; return list.refilter(); });
+    const swap = () => { if (state.other !== id) location.href = at(state.other, { ...state, first: state.second, second: state.first, other: id, offset: "", case: "", only: { win: "lose", lose: "win" }[state.only] || state.only }); else again({ first: state.second, second: state.first }); };
+    // Another evaluation begins with its first row that does the same task.
+    const turnTo = Subtext.guarded(async (other) => { const rows = other === id ? found.sides[0].rows : (await api(`/api/evaluations/${other}`)).rows, task = found.sides[0].rows[state.first].task, row = rows.find((one) => one.task === task && (other !== id || one.place !== state.first)) || rows.find((one) => one.task === task); if (!row) { Subtext.toast("That evaluation has no row of this task."); drawChoice(); return; } await again({ other, second: row.place }); });
+    const apart = () => {
+      const one = found.difference, lower = found.metrics.find((own) => own.name === state.metric)?.lower;
+      if (!one || none(one.value)) return el("p", { class: "st-dim", id: "st-apart" }, "There is no case that counts on both sides.");
+      return el("p", { id: "st-apart" }, "First less second: ", el("b", {}, `${points(one.value)} points`), between(one.interval) ? ` [${between(one.interval)}]` : "", `, p ${one.p < 0.001 ? "" : "= "}${chance(one.p)}, paired on ${Subtext.many(one.scenarios, "scenario")}${lower ? "; lower is better" : ""}.`);
+    };
     const drawChoice = () => {
-      const task = found.rows[state.first].task, rows = found.rows.filter((one) => one.task === task).map((one) => [one.place, one.label]);
-      const all = Object.values(found.counts).reduce((sum, count) => sum + count, 0);
-      fill(choice, el("div", { class: "st-rollout-choice" }, pick("st-first", "First row", rows, state.first, (value) => again({ first: Number(value) })), el("button", { class: "st-button", type: "button", id: "st-swap", onclick: () => again({ first: state.second, second: state.first }) }, "⇄ Swap"), pick("st-second", "Second row", rows, state.second, (value) => again({ second: Number(value) })), pick("st-metric", "By", fitting(found, state.first), state.metric, (value) => again({ metric: value }))),
+      const task = found.sides[0].rows[state.first].task, rows = (side) => found.sides[side].rows.filter((one) => one.task === task).map((one) => [one.place, one.label]);
+      const all = Object.values(found.counts).reduce((sum, count) => sum + count, 0), known = others.map((one) => [one.id, one.id === id ? "this one" : `${one.id}: ${short(one.name, 60)}`]);
+      fill(choice, el("div", { class: "st-rollout-choice" }, pick("st-first", "First row", rows(0), state.first, (value) => again({ first: Number(value) })), el("button", { class: "st-button", type: "button", id: "st-swap", onclick: swap }, "⇄ Swap"), pick("st-other-evaluation", "Second evaluation", known.some(([value]) => value === state.other) ? known : [...known, [state.other, String(state.other)]], state.other, (value) => turnTo(Number(value))), pick("st-second", "Second row", rows(1), state.second, (value) => again({ second: Number(value) })), pick("st-metric", "By", fitting(found.sides[0], state.first), state.metric, (value) => again({ metric: value }))),
+        apart(), found.notes.map((text) => el("p", { class: "st-note" }, text)), found.alone.some((count) => count) ? el("p", { class: "st-dim", id: "st-alone" }, `${Subtext.many(all, "case")} on both sides; ${found.alone[0]} only on the first, ${found.alone[1]} only on the second.`) : null,
         filters("Who wins", ONLY.map((name) => (name ? [name, SAID[name], found.counts[name]] : [name, "all", all])), state.only, (value) => again({ only: value })),
         el("p", { class: "st-dim" }, `${found.metrics.find((one) => one.name === state.metric)?.lower ? "Lower is better: a row wins where the number does not hold. " : ""}Words that only one side has are marked.`));
     };
@@ -124,7 +135,7 @@
     const side = (one, place) => {
       const own = one.sides[place], other = one.sides[1 - place], name = place ? "second" : "first", only = place ? "gone" : "new";
       const text = one.diff.filter((piece) => piece.what === "same" || piece.what === only).map((piece) => [el(piece.what === "same" ? "span" : "mark", {}, piece.text), " "]);
-      return el("article", { class: "st-compared-side", "data-side": name }, el("h3", {}, `${place ? "Second" : "First"}: `, el("a", { href: at(id, { row: place ? state.second : state.first, metric: state.metric, case: own.case }) }, found.rows[place ? state.second : state.first].label)),
+      return el("article", { class: "st-compared-side", "data-side": name }, el("h3", {}, `${place ? "Second" : "First"}: `, el("a", { href: at(place ? state.other : id, { row: place ? state.second : state.first, metric: state.metric, case: own.case }) }, found.sides[place].rows[place ? state.second : state.first].label), place && state.other !== id ? el("span", { class: "st-dim" }, ` of ${found.sides[1].name}`) : null),
         el("p", {}, el("b", {}, holds(place ? one.second : one.first)), one.against === (place ? "lose" : "win") ? el("span", { class: "st-tag st-winner" }, "wins") : null),
         own.text ? el("p", { class: "st-verbatim" }, text) : el("p", { class: "st-warning" }, own.why || "There is no text."),
         el("ul", { class: "st-side-checks" }, Object.entries(own.checks).map(([key, value]) => el("li", { class: value === other.checks[key] ? null : "st-differs" }, el("span", {}, `${check(key)} `), outcome(value), value === other.checks[key] ? null : el("span", { class: "st-dim" }, " differs")))));

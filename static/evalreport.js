@@ -127,7 +127,7 @@ Subtext.evalreport = async (box, id) => {
       going ? el("progress", { class: "st-wide-progress", max: job?.progress_total || found.answers.planned || 1, value: job?.progress_total ? job.progress_done : found.answers.generated, "aria-label": "Progress of the evaluation" }) : null,
       going ? el("p", { class: "st-dim" }, job?.message ? `${job.message} ` : null, "The report fills while the job runs; numbers move until it is done.") : null,
       !going && !one.finished_at ? el("p", { class: "st-note" }, "The evaluation is not complete. Start its job again on the Jobs page: nothing that was answered is asked twice.") : null,
-      el("div", { class: "st-actions", role: "group", "aria-label": "Export" }, FORMATS.map(([name, text]) => el("a", { class: "st-button", href: `/api/evaluations/${id}/export/${name}`, download: "", "data-export": name }, text)), el("button", { class: "st-button st-danger", type: "button", id: "st-forget", disabled: going, title: going ? "Cancel its job first." : null, onclick: forget }, "Delete…")));
+      el("div", { class: "st-actions", role: "group", "aria-label": "Export" }, FORMATS.map(([name, text]) => el("a", { class: "st-button", href: `/api/evaluations/${id}/export/${name}`, download: "", "data-export": name }, text)), el("a", { class: "st-button", href: address(id, { first: 0, second: found.rows.length > 1 && found.rows[1].task === found.rows[0].task ? 1 : 0 }), id: "st-compare-link" }, "Compare rows, or with another evaluation"), el("button", { class: "st-button st-danger", type: "button", id: "st-forget", disabled: going, title: going ? "Cancel its job first." : null, onclick: forget }, "Delete…")));
   };
 
   // What is drawn again keeps its place: the focus, the way each box was scrolled, what is open.

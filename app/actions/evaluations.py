@@ -1,4 +1,4 @@
-"""Evaluations as people look at them: the list, the report, the items behind a cell, two rows side by side, exports, removal.
+"""Evaluations as people look at them: the list, the report, the items behind a cell, exports, removal.
 
 Reads what `app.actions.evaluate` stored; asks no model. Everything that is handed out is JSON.
 """
@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple
 from app import record
 from app.context import Context
 from app.errors import Refused
-from core.checks import word_diff
 from core.evaluation import audits, export, figures, layout, paper, slices, web, writing
 from core.evaluation.layout import Layout
 from core.evaluation.metrics import LABELS, LOWER_IS_BETTER, METRICS, PARTS, Metric, scores
@@ -38,7 +37,16 @@ PAGE = 50
 PREVIEW = 600
 """Characters of a text in a list."""
 LONGEST = 40_000
-_SAID = {NO: "no", YES: "yes", CANNOT: "cannot determine", TIED: "tied", UNPARSED: "no verdict", ABSENT: ""}
+"""Characters of a text in full."""
+SAID: Mapping[int, str] = {
+    NO: "no",
+    YES: "yes",
+    CANNOT: "cannot determine",
+    TIED: "tied",
+    UNPARSED: "no verdict",
+    ABSENT: "",
+}
+"""What is settled about a check, for people; whatever is not here failed."""
 
 
 class Loaded(NamedTuple):
@@ -154,7 +162,7 @@ def shown(context: Context, evaluation_id: int) -> dict[str, Any]:
         },
         "methods": methods(found),
     }  # fmt: skip
-    return plain(_json(told | about(found))) | {"seconds": round(time.perf_counter() - began, 3)}
+    return plain(as_json(told | about(found))) | {"seconds": round(time.perf_counter() - began, 3)}
 
 
 def about(found: Whole | Loaded) -> dict[str, Any]:
@@ -172,15 +180,15 @@ def about(found: Whole | Loaded) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """Named tuples as objects, all the way down."""
     if (fields := getattr(value, "_asdict", None)) is not None:
-        return _json(fields())
+        return as_json(fields())
     match value:
         case dict():
-            return {str(name): _json(part) for name, part in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            return {str(name): as_json(part) for name, part in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         case list() | tuple():
-            return [_json(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
+            return [as_json(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
         case _:
             return value
 
@@ -227,13 +235,13 @@ class Cell(NamedTuple):
 def items(context: Context, evaluation_id: int, cell: Cell, offset: int = 0) -> dict[str, Any]:
     """The items behind a cell, a page of them: what was asked, judged and settled about each check. Raises Refused."""
     found = loaded(context, evaluation_id)
-    _row(found, cell.row)
+    row_of(found, cell.row)
     settled = settle(found.table)
     value = scores(found.table, settled).value[:, METRICS.index(cell.metric)]
     states = {item: _state(float(value[item])) for item, row in enumerate(found.table.row.tolist()) if row == cell.row}
     counts = {name: sum(state == name for state in states.values()) for name in ("holds", "fails", "uncounted")}
     chosen = [item for item, state in states.items() if cell.state in ("", state)]
-    cases = _cases_of(found, cell.row)
+    cases = cases_of(found, cell.row)
     texts = evaluations.texts(context.database, found.lines[cell.row].id)
     page: list[dict[str, Any]] = []
     for item in chosen[offset : offset + PAGE]:
@@ -244,24 +252,25 @@ def items(context: Context, evaluation_id: int, cell: Cell, offset: int = 0) -> 
                 "case": case.id, "preference": shorten(case.preference, PREVIEW), "query": shorten(case.query, PREVIEW),
                 "topic": case.topic, "judged": None if judged is None else shorten(judged, PREVIEW), "why": why,
                 "state": states[item],
-                "checks": {name: _SAID.get(int(settled[item, COLUMNS.index(name)]), "failed") for name in PARTS[cell.metric]},
+                "checks": {name: SAID.get(int(settled[item, COLUMNS.index(name)]), "failed") for name in PARTS[cell.metric]},
             }
         )  # fmt: skip
     told = {"total": len(chosen), "counts": counts, "offset": offset, "items": page, "label": LABELS[cell.metric]}
-    return plain(_json(told | about(found)))
+    return plain(as_json(told | about(found)))
 
 
 def _state(value: float) -> State:
     return "uncounted" if value != value else "holds" if value else "fails"
 
 
-def _row(found: Loaded, row: int) -> Line:
+def row_of(found: Loaded, row: int) -> Line:
+    """The row at a place. Raises Refused where it is not there."""
     if not 0 <= row < len(found.lines):
         raise Refused(f"The evaluation has {len(found.lines)} rows; there is no row {row + 1}.")
     return found.lines[row]
 
 
-def _cases_of(found: Loaded, row: int) -> dict[int, Case]:
+def cases_of(found: Loaded, row: int) -> dict[int, Case]:
     """The case of every planned response (place in the table) of a row."""
     own = [case for case in found.cases if evaluations.fits(found.lines[row], case)]
     places = [item for item, at in enumerate(found.table.row.tolist()) if at == row]
@@ -284,39 +293,6 @@ def item(context: Context, evaluation_id: int, row: int, case_id: int) -> dict[s
         ]
         told = {"reply": answer.reply[:LONGEST], "judged": answer.judged, "why": answer.why, "verdicts": said}
     return plain({"row": evaluations.label(lines[row]), "case": case._asdict(), "answer": told})
-
-
-def compared(
-    context: Context, evaluation_id: int, pair: tuple[int, int], metric: Metric, only: str = "", offset: int = 0
-) -> dict[str, Any]:
-    """Two rows on the same cases: who wins each, both texts with the words that differ, both sides' checks. Raises Refused."""
-    found = loaded(context, evaluation_id)
-    one, two = (_row(found, row) for row in pair)
-    if one.task != two.task:
-        raise Refused("Answers and multiple choice cannot be compared with each other.")
-    every = slices.compared(found.table, pair, metric)
-    counts = {name: sum(own.against == name for own in every) for name in ("win", "lose", "tie", "missing")}
-    chosen = [own for own in every if not only or own.against == only]
-    settled = settle(found.table)
-    sides = [(_cases_of(found, row), evaluations.texts(context.database, found.lines[row].id)) for row in pair]
-    page: list[dict[str, Any]] = []
-    for own in chosen[offset : offset + PAGE]:
-        told: list[dict[str, Any]] = []
-        for (cases, texts), places in zip(sides, own.items, strict=True):
-            case = cases[places[0]]
-            judged, why = texts.get(case.id, (None, "It was not asked yet."))
-            checks = {name: _SAID.get(int(settled[places[0], COLUMNS.index(name)]), "failed") for name in PARTS[metric]}
-            told.append({"case": case.id, "text": (judged or "")[:LONGEST], "why": why, "checks": checks})
-        case = sides[0][0][own.items[0][0]]
-        page.append(
-            {
-                "preference": case.preference[:LONGEST], "query": case.query[:LONGEST], "against": own.against,
-                "first": own.first, "second": own.second, "sides": told,
-                "diff": [piece._asdict() for piece in word_diff(told[1]["text"], told[0]["text"])],
-            }
-        )  # fmt: skip
-    whole_of = {"total": len(chosen), "counts": counts, "offset": offset, "items": page, "label": LABELS[metric]}
-    return plain(_json(whole_of | about(found)))
 
 
 def remove(context: Context, evaluation_id: int, name: str) -> str:

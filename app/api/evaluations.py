@@ -7,8 +7,10 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from app.actions import compare_evaluations
 from app.actions import evaluations as actions
 from app.actions import jobs as job_actions
+from app.actions.compare_evaluations import Place
 from app.actions.evaluations import FORMATS, Cell, Format, State
 from app.actions.preflight_evaluation import check
 from app.api.train import command
@@ -32,6 +34,17 @@ class Draft(BaseModel):
 
     spec: dict[str, Any]
     after: Annotated[int, Field(ge=1, lt=1 << 62)] | None = None
+
+
+class Comparison(BaseModel):
+    """Two rows; the second is one of evaluation `other`, of the same one by default."""
+
+    first: Annotated[int, Field(ge=0, lt=1 << 20)]
+    second: Annotated[int, Field(ge=0, lt=1 << 20)]
+    metric: Metric
+    other: Annotated[int, Field(ge=1, lt=1 << 62)] | None = None
+    only: Literal["", "win", "lose", "tie", "missing"] = ""
+    offset: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
 
 
 class Removal(BaseModel):
@@ -100,15 +113,9 @@ def router(context: Context) -> APIRouter:
         return actions.item(context, evaluation_id, row, case)
 
     @routes.get("/{evaluation_id}/compare")
-    def compare(
-        evaluation_id: Id,
-        first: Row,
-        second: Row,
-        metric: Metric,
-        only: Literal["", "win", "lose", "tie", "missing"] = "",
-        offset: Offset = 0,
-    ) -> dict[str, Any]:
-        return actions.compared(context, evaluation_id, (first, second), metric, only, offset)
+    def compare(evaluation_id: Id, asked: Annotated[Comparison, Query()]) -> dict[str, Any]:
+        pair = (Place(evaluation_id, asked.first), Place(asked.other or evaluation_id, asked.second))
+        return compare_evaluations.compared(context, pair, asked.metric, asked.only, asked.offset)
 
     @routes.get("/{evaluation_id}/export/{form}")
     def export(evaluation_id: Id, form: Format) -> Response:

@@ -1,19 +1,17 @@
-"""The same figures by topic, and two rows scenario by scenario: what lies behind a cell.
+"""The same figures by topic: what lies behind a cell.
 
 Knows verdicts as columns. Slices are looked at, not tested: with twenty topics some differ by chance.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from core.bootstrap import Interval
 from core.evaluation.intervals import UNKNOWN, share_intervals
-from core.evaluation.metrics import LOWER_IS_BETTER, METRICS, Metric, counted, scores
+from core.evaluation.metrics import METRICS, Metric, counted, scores
 from core.evaluation.table import Floats, Ints, Verdicts, settle
-
-Against = Literal["win", "lose", "tie", "missing"]
 
 
 class Slice(NamedTuple):
@@ -64,49 +62,3 @@ def _interval(values: Floats, scenario: Ints) -> tuple[float, Interval]:
     counts = np.bincount(place, minlength=names.size).astype(np.float64)[:, None]
     low, high = share_intervals(sums, counts)
     return float(values.mean()), Interval(float(low[0]), float(high[0]))
-
-
-class Compared(NamedTuple):
-    """One scenario of two rows: the share of its responses for which the figure holds, None without one that counts.
-
-    `win`: the first row is better, lower where lower is better; `missing`: one of them has nothing that counts. `items`
-    are the places of the responses, the first row's before the second's.
-    """
-
-    scenario: str
-    first: float | None
-    second: float | None
-    against: Against
-    items: tuple[tuple[int, ...], tuple[int, ...]]
-
-
-def compared(
-    table: Verdicts, pair: tuple[int, int], metric: Metric, judges: Sequence[int] | None = None
-) -> list[Compared]:
-    """Every scenario that both rows of the pair (places) were to answer, in the order of their names."""
-    value = scores(table, settle(table, judges)).value[:, METRICS.index(metric)]
-    sides: list[dict[int, list[int]]] = []
-    for row in pair:
-        by: dict[int, list[int]] = {}
-        for item in np.flatnonzero(table.row == row).tolist():
-            by.setdefault(int(table.scenario[item]), []).append(item)
-        sides.append(by)
-    made: list[Compared] = []
-    for scenario in sorted(sides[0].keys() & sides[1].keys(), key=lambda place: table.scenarios[place]):
-        items = (tuple(sides[0][scenario]), tuple(sides[1][scenario]))
-        one, two = (_share([float(value[item]) for item in own]) for own in items)
-        made.append(Compared(table.scenarios[scenario], one, two, _against(one, two, metric), items))
-    return made
-
-
-def _share(values: list[float]) -> float | None:
-    known = [value for value in values if value == value]
-    return sum(known) / len(known) if known else None
-
-
-def _against(first: float | None, second: float | None, metric: Metric) -> Against:
-    if first is None or second is None:
-        return "missing"
-    if first == second:
-        return "tie"
-    return "win" if (first > second) != (metric in LOWER_IS_BETTER) else "lose"

@@ -106,6 +106,26 @@ def test_two_rows_side_by_side(client: TestClient) -> None:
     )
     assert {piece["what"] for piece in item["diff"]} >= {"gone", "new"}
     assert (item["first"] == item["second"]) == (item["against"] == "tie")
+    assert found["difference"]["scenarios"] == 6 and found["alone"] == [0, 0] and found["notes"] == []
+    assert [side["id"] for side in found["sides"]] == [1, 1]
+
+
+def test_rows_of_two_evaluations_meet_on_the_same_cases(client: TestClient, evaluated: Context, tmp_path: Path) -> None:
+    with Misbehaving(answer=said) as server:
+        run(served(evaluated, server), spec(1, name="Later", limit=4, seed=3), tmp_path / "8")
+    found = client.get("/api/evaluations/1/compare?first=1&other=2&second=0&metric=acc_pf").json()
+    assert (found["total"], found["alone"]) == (4, [2, 0]), "four cases are in both"
+    assert [side["name"] for side in found["sides"]] == [HOSTILE, "Later"] and found["name"] == HOSTILE
+    assert found["notes"] == ["They differ in the seed: 1 and 3."]
+    within = client.get("/api/evaluations/1/compare?first=1&second=0&metric=acc_pf").json()
+    same = {one["query"]: one["against"] for one in within["items"]}
+    assert all(same[one["query"]] == one["against"] for one in found["items"]), "the same answers, the same winners"
+    for item in found["items"]:
+        case = client.get(f"/api/evaluations/2/items/0/{item['sides'][1]['case']}").json()["case"]
+        assert (case["preference"], case["query"]) == (item["preference"], item["query"])
+    for bad in ("other=9&second=0", "other=2&second=7"):
+        assert client.get(f"/api/evaluations/1/compare?first=1&{bad}&metric=acc_pf").status_code == 400
+    assert client.get("/api/evaluations/1/compare?first=1&second=0&metric=acc_mc").status_code == 400
 
 
 def test_exports_hold_the_same_numbers_and_no_markup(client: TestClient) -> None:

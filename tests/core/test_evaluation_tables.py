@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from core.bootstrap import Interval
-from core.evaluation import export, figures, layout, paper, slices, web, writing
+from core.evaluation import export, figures, layout, pairing, paper, slices, web, writing
 from core.evaluation.intervals import share_intervals
 from core.evaluation.metrics import METRICS, Metric
 from core.evaluation.people import Pairs, against
 from core.evaluation.report import Cell, Drawing, Report, report
-from core.evaluation.table import NO, YES, Item, Row, Said, Verdicts, verdicts_of
+from core.evaluation.table import NO, YES, Item, Row, Said, Verdicts, settle, verdicts_of
 from core.evaluation.verdicts import CHECKS, Judging, Outcome
 from core.policy_specs import POLICY_PRESETS
 from core.prompts.verdicts import VERDICTS
@@ -258,16 +258,55 @@ def test_slices_add_up_to_the_cell(found: Report) -> None:
     assert 0 <= low[0] < 0.1 < 0.9 < high[0] <= 1
 
 
+OUTCOMES: dict[int, tuple[Outcome, ...]] = {0: ("yes", "no", "no", "yes"), 1: ("no", "yes", "no", "cannot")}
+
+
 def test_win_lose_tie_and_missing() -> None:
-    given = {0: ("yes", "no", "no", "yes"), 1: ("no", "yes", "no", "cannot")}
-    items = [Item(row, f"s{at}") for row in given for at in range(4)]
-    said = [Said(4 * row + at, "misleading", one) for row, all_of in given.items() for at, one in enumerate(all_of)]  # type: ignore[arg-type]
+    items = [Item(row, f"s{at}") for row in OUTCOMES for at in range(4)]
+    said = [Said(4 * row + at, "misleading", one) for row, own in OUTCOMES.items() for at, one in enumerate(own)]
     rows = (Row("a", "d"), Row("b", "d"))
-    found = slices.compared(verdicts_of(rows, [*items, Item(1, "s9")], said), (0, 1), "acc_mis")
+    given = verdicts_of(rows, [*items, Item(1, "s9")], said)
+    two = pairing.beside(pairing.Side(given, 0, range(4)), pairing.Side(given, 1, range(4, 8)))
+    found = pairing.paired(two, "acc_mis")
     assert [one.against for one in found] == ["lose", "win", "tie", "missing"], "lower is better"
-    assert found[3] == ("s3", 1.0, None, "missing", ((3,), (7,)))
+    assert found[3] == (1.0, None, "missing")
     higher = verdicts_of(rows, items, [one._replace(check="thoughtful") for one in said])
-    assert [one.against for one in slices.compared(higher, (0, 1), "m_th")] == ["win", "lose", "tie", "missing"]
+    two = pairing.beside(pairing.Side(higher, 0, range(4)), pairing.Side(higher, 1, range(4, 8)))
+    assert [one.against for one in pairing.paired(two, "m_th")] == ["win", "lose", "tie", "missing"]
+
+
+def test_rows_of_two_tables_keep_their_judges_and_meet_on_scenarios() -> None:
+    rows = (Row("a", "d"), Row("b", "d"))
+    one = verdicts_of(
+        rows,
+        [Item(0, "x"), Item(0, "y"), Item(1, "x"), Item(1, "y")],
+        [Said(place, "misleading", "yes", judge) for place in range(4) for judge in ("ann", "bob")],
+    )
+    two = verdicts_of(
+        (Row("c", "other name"),),
+        [Item(0, "w"), Item(0, "y"), Item(0, "x")],
+        [Said(0, "misleading", "yes", "cid"), Said(1, "misleading", "no", "cid"), Said(2, "misleading", "yes", "cid")],
+    )
+    both = pairing.beside(pairing.Side(one, 1, (2, 3)), pairing.Side(two, 0, (2, 1)))
+    assert [row.name for row in both.rows] == ["b", "c"] and both.judges == ("ann", "bob", "cid")
+    assert [pair.against for pair in pairing.paired(both, "acc_mis")] == ["tie", "lose"]
+    apart = pairing.difference(both, "acc_mis")
+    assert (apart.value, apart.scenarios) == (0.5, 2)
+    for place, own in ((0, settle(one)[2:]), (2, settle(two)[[2, 1]])):
+        assert (settle(both)[place : place + 2] == own).all(), "each side is settled as in its own table"
+    with pytest.raises(ValueError, match="a response for every case"):
+        pairing.beside(pairing.Side(one, 1, (2, 3)), pairing.Side(two, 0, (2,)))
+    with pytest.raises(ValueError, match="another row"):
+        pairing.beside(pairing.Side(one, 1, (0,)), pairing.Side(two, 0, (2,)))
+
+
+def test_the_difference_of_two_tables_is_that_of_one() -> None:
+    whole = table()
+    places = [np.flatnonzero(whole.row == row).tolist() for row in (0, 1)]
+    expected = next(one for one in report(whole, [(0, 1)]).differences if one.metric == "acc_pf")
+    found = pairing.difference(pairing.beside(*(pairing.Side(whole, row, places[row]) for row in (0, 1))), "acc_pf")
+    assert (found.value, found.scenarios) == (pytest.approx(expected.value), expected.scenarios)
+    assert found.p == pytest.approx(expected.p, abs=0.02)
 
 
 def cell(value: float, low: float, high: float, n: int = 10) -> Cell:

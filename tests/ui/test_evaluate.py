@@ -55,7 +55,7 @@ def stocked(context: Context, folder: Path, records: list[Any]) -> int:
 
 
 def fill(data: Path, folder: Path) -> None:
-    """Three evaluations, answered by a server that stands for model and judge."""
+    """Four evaluations, answered by a server that stands for model and judge; the last is the first again on fewer cases."""
     context = open_context(Settings(data=data))
     prepare(context)
     rows = [{"method": name} for name in ("zero_shot", "chain_of_thought", "step_by_step")]
@@ -68,6 +68,9 @@ def fill(data: Path, folder: Path) -> None:
     with Misbehaving(answer=mute) as model:
         order = spec(stocked(context, folder, chosen), name="No verdict", choices=True, rows=[{}])
         run(served(context, model), order, folder / "three")
+    with Misbehaving(answer=clear) as model:
+        order = spec(1, name="Fewer cases", checks=EIGHT, rows=rows[2:], limit=12, seed=2)
+        run(served(context, model), order, folder / "four")
     context.database.close()
 
 
@@ -93,7 +96,7 @@ def desk(own: Server, browser: Browser) -> Iterator[Page]:
 
 def test_the_report_stands_beside_the_papers_rows(desk: Page) -> None:
     visit(desk, "/evaluate")
-    expect(desk.locator("[data-evaluation]")).to_have_count(3)
+    expect(desk.locator("[data-evaluation]")).to_have_count(4)
     desk.get_by_role("link", name="Ways of prompting").click()
     desk.wait_for_selector("[data-ready]")
     table = desk.locator("[data-table='tab:evaluation']")
@@ -208,6 +211,33 @@ def test_two_rows_side_by_side(desk: Page) -> None:
     desk.click("[data-choice=win]")
     expect(desk.locator("#st-cases a")).to_have_count(20)
     expect(desk.locator("#st-which")).to_contain_text("Lower is better")
+
+
+def test_two_evaluations_on_their_shared_cases(desk: Page) -> None:
+    visit(desk, "/evaluate?evaluation=1")
+    desk.click("#st-compare-link")
+    desk.wait_for_url(re.compile("first=0&second=1"))
+    desk.wait_for_selector("[data-ready]")
+    desk.locator("#st-metric").select_option("acc_da")
+    desk.locator("#st-other-evaluation").select_option("4")
+    expect(desk.locator("#st-second")).to_contain_text("step by step")
+    expect(desk.locator("[data-choice=lose]")).to_have_text("Second wins (12)")
+    expect(desk.locator("#st-alone")).to_have_text("12 cases on both sides; 8 only on the first, 0 only on the second.")
+    expect(desk.locator("#st-apart")).to_contain_text(re.compile(r"−100\.0 points.*p < 0\.001.*12 scenarios"))
+    expect(desk.locator("#st-which")).to_contain_text("They differ in the seed: 1 and 2.")
+    expect(desk.locator("[data-side=second] h3")).to_contain_text("of Fewer cases")
+    assert "other=4" in desk.url
+    desk.reload()
+    desk.wait_for_selector("[data-ready]")
+    expect(desk.locator("#st-cases a")).to_have_count(12)
+    desk.click("#st-swap")
+    desk.wait_for_url(re.compile(r"evaluation=4.*other=1"))
+    desk.wait_for_selector("[data-ready]")
+    expect(desk.locator("[data-choice=win]")).to_have_text("First wins (12)")
+    desk.locator("[data-side=second] h3 a").click()
+    desk.wait_for_url(re.compile(r"evaluation=1&row=0"))
+    visit(desk, "/evaluate?evaluation=1&first=0&second=0&other=2")
+    expect(desk.locator("#st-apart")).to_have_text("There is no case that counts on both sides.")
 
 
 def test_no_number_says_why_and_choices_have_a_table(desk: Page) -> None:
@@ -328,6 +358,7 @@ def test_what_is_not_there_says_so(own: Server, browser: Browser) -> None:
         "/evaluate?evaluation=1&row=0&metric=e_ur",
         "/evaluate?evaluation=2&row=0&metric=acc_da",
         "/evaluate?evaluation=1&first=2&second=0&metric=acc_da",
+        "/evaluate?evaluation=1&first=0&second=0&other=4&metric=acc_da",
     ],
 )
 def test_every_view_can_be_read_by_everybody(desk: Page, address: str) -> None:
@@ -370,7 +401,7 @@ def test_an_evaluation_from_the_form_to_its_report(desk: Page) -> None:
     expect(begin).to_be_enabled()
     begin.click()
     expect(desk.locator("#st-evaluate-live #st-job-link")).to_be_visible(timeout=30_000)
-    desk.wait_for_url(re.compile(r"evaluation=4$"), timeout=240_000)
+    desk.wait_for_url(re.compile(r"evaluation=5$"), timeout=240_000)
     desk.wait_for_selector("[data-ready]")
     expect(desk.locator("h1")).to_have_text("From the page")
     expect(desk.locator("#st-state")).to_have_text("finished")
@@ -380,4 +411,4 @@ def test_an_evaluation_from_the_form_to_its_report(desk: Page) -> None:
     desk.get_by_label("Name of the evaluation").fill("From the page")
     desk.click("#st-forget-go")
     desk.wait_for_url(re.compile(r"/evaluate$"))
-    expect(desk.locator("[data-evaluation]")).to_have_count(3)
+    expect(desk.locator("[data-evaluation]")).to_have_count(4)
