@@ -25,7 +25,12 @@ Subtext.evalform = async (box) => {
   const models = () => (after === null ? form.models : [...form.models, { value: "after", label: `the model that job ${after} makes` }]);
   const same = (one, two) => one.model === two.model && one.method === two.method && one.turns === two.turns;
   const add = (...fresh) => { for (const one of fresh) if (room() && !values.rows.some((other) => same(one, other))) values.rows.push(one); drawRows(); later(0); };
-  const next = () => { const last = values.rows.at(-1) || { model: "", turns: 0 }, used = values.rows.filter((one) => one.model === last.model && one.turns === last.turns).map((one) => one.method); return { ...last, method: Object.keys(form.methods).find((name) => !used.includes(name)) || "zero_shot" }; };
+  // The next row that is not there yet: another way for the last row's model, else for another model, else with more turns before.
+  const next = () => {
+    const last = values.rows.at(-1) || { model: "", turns: 0 }, others = models().map((one) => one.value).filter((value) => value !== last.model);
+    for (let turns = last.turns; turns <= 10; turns += 1) for (const model of [last.model, ...others]) for (const method of Object.keys(form.methods)) if (!values.rows.some((other) => same(other, { model, method, turns }))) return { model, method, turns };
+    return { ...last, method: "zero_shot" };
+  };
   const everyWay = (model, turns) => {
     if (!values.temperature) { values.temperature = 0.7; const control = document.getElementById("st-temperature"); if (control) control.value = "0.7"; Subtext.toast("The temperature is 0.7 now: best of N needs samples that differ."); }
     add(...Object.keys(form.methods).map((method) => ({ model, method, turns })));
