@@ -45,7 +45,8 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 _PAGES = (
-    "data|trees|checks|score|studies|build|critic|train|evaluate|models|jobs|rollouts|rate|settings|people|sign-in|join"
+    "respond|data|trees|checks|score|studies|build|critic|train|evaluate|models|jobs|rollouts|rate|settings|people"
+    "|sign-in|join"
 )
 _OPEN = re.compile(
     rf"/|/({_PAGES})|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"
@@ -95,7 +96,11 @@ class Guard:
             return JSONResponse({"error": "Sign in first."}, status_code=401)
         if not may(who, role):
             text = f"This is for people with the role {role}; yours is {who.role}. Ask an admin."
-            return RedirectResponse("/", status_code=303) if page else JSONResponse({"error": text}, status_code=403)
+            return (
+                RedirectResponse(front(who), status_code=303)
+                if page
+                else JSONResponse({"error": text}, status_code=403)
+            )
         return None
 
     def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
@@ -118,6 +123,12 @@ class Guard:
         if self.public and origin == self.public:
             return True
         return origin.partition("://")[2] == host and host != self.public_host
+
+
+def front(who: Who) -> str:
+    """Where somebody begins: the demo for whoever may see nothing else."""
+    role = needed("/")
+    return "/" if role is None or may(who, role) else "/respond"
 
 
 def session_cookie(headers: Headers) -> str:

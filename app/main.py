@@ -28,6 +28,7 @@ from app.api import jobs as job_routes
 from app.api import models as model_routes
 from app.api import people as people_routes
 from app.api import rate as rate_routes
+from app.api import respond as respond_routes
 from app.api import rollouts as rollout_routes
 from app.api import score as score_routes
 from app.api import servers as server_routes
@@ -52,6 +53,7 @@ from app.pages import (
     models,
     people,
     rate,
+    respond,
     rollouts,
     score,
     settings,
@@ -93,6 +95,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(job_routes.router(context))
     app.include_router(build_routes.router(context))
     app.include_router(check_routes.router(context))
+    app.include_router(respond_routes.router(context, residents))
     app.include_router(score_routes.router(context, residents))
     app.include_router(critic_routes.router(context))
     app.include_router(train_routes.router(context))
@@ -144,6 +147,8 @@ def create_app(context: Context) -> FastAPI:
 def _pages() -> gr.Blocks:
     with gr.Blocks(title="Subtext", analytics_enabled=False, fill_width=True) as demo:
         home.build()
+    with demo.route("Respond", "/respond"):
+        respond.build()
     with demo.route("Data", "/data"):
         data.build()
     with demo.route("Trees", "/trees"):

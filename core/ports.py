@@ -70,6 +70,14 @@ class Failure(NamedTuple):
     attempts: int
 
 
+class Cut(NamedTuple):
+    """The last item of a stream whose reply came to its longest (`Ask.max_tokens`) and ended there."""
+
+
+Streamed = str | Failure | Cut
+"""What a stream hands on: pieces of the reply, and at its end a Failure or Cut where it did not end by itself."""
+
+
 class ChatModel(Protocol):
     """Anything that answers. Safe for many calls at once; a call that fails for good returns its Failure and raises nothing."""
 
@@ -82,6 +90,6 @@ class ChatModel(Protocol):
         """The reply, or why there is none."""
         ...
 
-    def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
-        """The reply piece by piece; joined, the pieces are its text. A Failure, if any, is the last item."""
+    def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
+        """The reply piece by piece; joined, the pieces are its text. A Failure or Cut, if any, is the last item."""
         ...

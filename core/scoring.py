@@ -7,12 +7,12 @@ the longest beginning, which a server with a prefix cache reads once.
 
 import asyncio
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from core.parsing import Malformed, read_critique
-from core.ports import Ask, ChatModel, Failure, Message
+from core.ports import Ask, ChatModel, Cut, Failure, Message
 from core.prompts.judging import critic
 from core.types import shorten
 
@@ -137,10 +137,12 @@ async def answers(
     return list(await asyncio.gather(*(one(question) for question in questions)))
 
 
-async def stream_score(model: ChatModel, case: Case, how: Scoring | None = None) -> AsyncIterator[Piece | Done]:
+async def stream_score(
+    model: ChatModel, case: Case, how: Scoring | None = None, only: Sequence[int] | None = None
+) -> AsyncGenerator[Piece | Done]:
     """The same for one response, as it is written: pieces of the first sample of every step, and each step's end.
 
-    Closing the iterator takes the questions back.
+    `only`: the places of the steps that are asked about, all by default. Closing the iterator takes the questions back.
     """
     how = how or Scoring()
     places = asyncio.Semaphore(how.side_by_side)
@@ -150,7 +152,7 @@ async def stream_score(model: ChatModel, case: Case, how: Scoring | None = None)
         asks = [_shown(model, step, events), *[_whole(model)] * (how.samples - 1)]
         return Done(step, await _scored(asks, step_question(case, step), how, places))
 
-    tasks = [asyncio.create_task(one(step)) for step in range(len(case.steps))]
+    tasks = [asyncio.create_task(one(step)) for step in (range(len(case.steps)) if only is None else only)]
     for task in tasks:
         task.add_done_callback(events.put_nowait)
     try:
@@ -179,6 +181,8 @@ def _shown(model: ChatModel, step: int, events: asyncio.Queue[Piece | asyncio.Ta
         async for piece in model.stream(ask):
             if isinstance(piece, Failure):
                 return piece
+            if isinstance(piece, Cut):
+                break  # a critique that was cut off is read all the same: its score may be there
             pieces.append(piece)
             events.put_nowait(Piece(step, piece))
         return "".join(pieces)

@@ -49,5 +49,5 @@ Subtext.ownStudies = (element, mine) => {
     el("a", { href: `/rate?study=${study.study_id}`, class: "st-button st-primary" }, study.done < study.dialogues && study.status === "running" ? "Go on rating" : "Look at it"),
     el("span", {}, ` ${study.done} of ${many(study.dialogues, "dialogue")} done${study.status === "running" ? "" : "; closed"}`)));
   Subtext.fill(element.querySelector("#st-body"), el("h1", {}, `Welcome, ${mine.name}`),
-    el("section", { class: "st-card" }, el("h2", {}, "Your studies"), rows.length ? el("ul", { class: "st-next" }, rows) : el("p", { class: "st-dim" }, mine.role === "visitor" ? "A visitor's account rates nothing. Ask an admin for another role." : "No study is waiting for you. A researcher adds you by the name of your account.")));
+    el("section", { class: "st-card" }, el("h2", {}, "Your studies"), rows.length ? el("ul", { class: "st-next" }, rows) : el("p", { class: "st-dim" }, "No study is waiting for you. A researcher adds you by the name of your account.")));
 };

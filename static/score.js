@@ -24,7 +24,6 @@ Subtext.score_page = (element) => Subtext.page(element, "Score", async () => {
   // What is kept of a step: its parts on the page, and the text that streamed in so far.
   let steps = [], running = null;
   const state = (text) => { find("st-judged-state").textContent = text; };
-  const critique = (text) => text.replace(/^\s*\**Reasoning:\**\s*/i, "").replace(/\s*\**SCORE:?[^]*$/i, "");
   const lay = ({ steps: found, notes }) => {
     steps = found.map((step, index) => {
       const chip = el("b", { class: "st-chip", "data-shade": "none" }, "…");
@@ -39,7 +38,7 @@ Subtext.score_page = (element) => Subtext.page(element, "Score", async () => {
   const piece = ({ step, piece: text, fresh }) => {
     const one = steps[step];
     one.text = fresh ? "" : one.text + text;
-    one.words.textContent = critique(one.text);
+    one.words.textContent = Subtext.critique(one.text);
   };
   const done = ({ step, done: told }) => {
     const one = steps[step];
@@ -61,18 +60,6 @@ Subtext.score_page = (element) => Subtext.page(element, "Score", async () => {
     const rest = steps.length - scored.length;
     return `${many(steps.length, "step")}${scored.length ? `, mean score ${score(mean)}` : ""}${rest ? `; ${rest} unscored and left out of the mean` : ""}.`;
   };
-  // One line of JSON after the other, as it comes.
-  const lines = async function* (answer) {
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { value, done: over } = await reader.read();
-      if (over) return;
-      const parts = (rest + value).split("\n");
-      rest = parts.pop();
-      for (const line of parts) yield JSON.parse(line);
-    }
-  };
   const start = guarded(async () => {
     if (running) running.abort();
     const own = (running = new AbortController());
@@ -80,19 +67,14 @@ Subtext.score_page = (element) => Subtext.page(element, "Score", async () => {
     fill(find("st-judged"));
     state("Opening the critic; the first time a local model takes a few seconds.");
     const body = { preference: preference.value, query: query.value, response: response.value, samples: Number(samples.value), critic: critic.value };
-    let ended = false, name = "";
+    let name = "";
     try {
-      const answer = await fetch("/api/score", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal: own.signal });
-      if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || `The server answered ${answer.status}.`);
-      for await (const told of lines(answer)) {
-        if (told.error) throw new Error(told.error);
+      for await (const told of Subtext.lines("/api/score", body, own.signal)) {
         if (told.steps) lay(told);
         else if (told.critic !== undefined) { name = told.critic; state(`${name} judges ${many(steps.length, "step")}…`); }
         else if (told.done) done(told);
-        else if (told.end) ended = true;
         else if (told.piece !== undefined) piece(told);
       }
-      if (!ended) throw new Error("The server broke off. Try again.");
       state(`${name}: ${summary()}`);
       find("st-judged").dataset.done = "true";
     } catch (error) {

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 
-from core.ports import Ask, Failure, Reply
+from core.ports import Ask, Cut, Failure, Reply, Streamed
 
 Answer = Callable[[Ask], Reply | Failure | str]
 
@@ -27,10 +27,12 @@ class ScriptedModel:
             return Reply(answer, "stop", words, len(answer.split()), 0.0, self._name)
         return answer
 
-    async def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+    async def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         outcome = await self.ask(ask)
         if isinstance(outcome, Failure):
             yield outcome
             return
         for start in range(0, len(outcome.text), 5):
             yield outcome.text[start : start + 5]
+        if outcome.finish == "length":
+            yield Cut()

@@ -89,7 +89,9 @@ class Misbehaving:
         model: str = "test-model",
         retry_after: str = "7",
         delay_s: float = 0.05,
+        finish: str = "stop",
     ) -> None:
+        self.finish = finish
         self.model, self.retry_after, self.delay_s = model, retry_after, delay_s
         self.seen: list[Seen] = []
         self.active = self.peak = self.connections = 0
@@ -235,7 +237,7 @@ class Misbehaving:
 
     def _document(self, fault: Fault, text: str, secret: str) -> bytes:
         model = {"wrong_model": "another-model", "echo_model": f"model-{secret}"}.get(fault, self.model)
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self.finish}
         usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
         whole = {
             "id": "1",
@@ -278,7 +280,7 @@ class Misbehaving:
                 yield event({"content": "and then"})[:30]
         while fault in ("huge", "endless"):
             yield event({"content": LOREM * 20})
-        yield event({}, "stop")
+        yield event({}, self.finish)
         yield json.dumps(
             {"model": model, "choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}}
         ).encode()

@@ -17,7 +17,7 @@ from typing import Self
 
 import torch
 
-from core.ports import Ask, Failure, Reply
+from core.ports import Ask, Cut, Failure, Reply, Streamed
 from training.decoding import Row, decode
 from training.models import Loaded
 
@@ -78,7 +78,7 @@ class LocalModel:
         """The whole reply. A cancelled ask leaves its batch at the next token."""
         return await asyncio.wrap_future(self._submit(_Pending(ask)).future)
 
-    async def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+    async def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         """The reply in pieces; together they are the text that `ask` returns. A failure is the last piece."""
         pieces: Emit = asyncio.Queue()
         pending = self._submit(_Pending(ask, loop=asyncio.get_running_loop(), pieces=pieces))
@@ -88,6 +88,8 @@ class LocalModel:
             outcome = pending.future.result(0)
             if isinstance(outcome, Failure):
                 yield outcome
+            elif outcome.finish == "length":
+                yield Cut()
         finally:
             pending.future.cancel()
 

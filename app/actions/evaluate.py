@@ -29,7 +29,7 @@ from core.evaluation.spec import EvaluateSpec
 from core.evaluation.verdicts import Material, Opinion, opinion
 from core.jobs import Reporter
 from core.parsing import Malformed
-from core.ports import Ask, ChatModel, Failure, Reply
+from core.ports import Ask, ChatModel, Failure, Reply, Streamed
 from core.prompts.verdicts import Check
 from core.scoring import Case as Response
 from core.scoring import Scoring, score_all
@@ -58,7 +58,7 @@ class _Critic:
             self.failed = self.failed or outcome
         return outcome
 
-    def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+    def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         """As the model."""
         return self._model.stream(ask)
 

@@ -1,7 +1,6 @@
 """Routes of the Score page: an example, and a response scored live as lines of JSON that come while the critic writes."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -19,12 +18,12 @@ from app.actions.score_response import (
     score_live,
     steps_of,
 )
+from app.api.lines import MEDIA, judged, line
 from app.context import Context
 from app.engines.apart import Residents
 from app.engines.choices import choices, engine_of
 from app.errors import Busy, Refused
-from core.bands import BANDS, band_of
-from core.scoring import Done, Piece
+from core.bands import BANDS
 from core.steps import Found
 
 AT_ONCE = 3
@@ -72,36 +71,20 @@ def router(context: Context, residents: Residents) -> APIRouter:
             mark = id(asyncio.current_task())
             running.add(mark)
             try:
-                yield _line(_opening(found))
+                yield line(_opening(found))
                 async with aclosing(score_live(context, residents, engine, pasted, found)) as events:
                     async for event in events:
-                        yield _line(_told(event))
-                yield _line({"end": True})
+                        yield line({"critic": event} if isinstance(event, str) else judged(event))
+                yield line({"end": True})
             except Refused as refusal:
-                yield _line({"error": str(refusal)})
+                yield line({"error": str(refusal)})
             finally:
                 running.discard(mark)
 
-        return StreamingResponse(lines(), media_type="application/x-ndjson", headers={"cache-control": "no-store"})
+        return StreamingResponse(lines(), media_type=MEDIA, headers={"cache-control": "no-store"})
 
     return routes
 
 
-def _line(told: dict[str, Any]) -> bytes:
-    return json.dumps(told).encode() + b"\n"
-
-
 def _opening(found: Found) -> dict[str, Any]:
     return {"steps": [step._asdict() for step in found.steps], "how": found.how, "notes": found.notes}
-
-
-def _told(event: Piece | Done | str) -> dict[str, Any]:
-    match event:
-        case str():
-            return {"critic": event}
-        case Piece(step, text, fresh):
-            return {"step": step, "piece": text, "fresh": fresh}
-        case Done(step, scored):
-            band = None if scored.score is None else band_of(scored.score).key
-            samples = [sample._asdict() for sample in scored.samples]
-            return {"step": step, "done": scored._asdict() | {"samples": samples, "band": band}}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-from core.ports import Ask, ChatModel, Failure, FailureKind, Reply
+from core.ports import Ask, ChatModel, Failure, FailureKind, Reply, Streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,6 @@ class Counted:
         self._tally.ended(outcome, time.perf_counter() - began)
         return outcome
 
-    def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+    def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         """The model's stream; its tokens are not counted."""
         return self._model.stream(ask)

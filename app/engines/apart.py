@@ -20,15 +20,15 @@ from app.engines.endpoint import Endpoint, Engine, Local, Role
 from app.engines.resident import LINE, ask_to_json
 from app.engines.roles import STARTER, open_engine
 from app.errors import Busy, Refused
-from core.ports import Ask, ChatModel, Failure, Reply
+from core.ports import Ask, ChatModel, Cut, Failure, Reply, Streamed
 
 TOP = Path(__file__).parents[2]
 START_S = 300
 """Seconds that a checkpoint may take to be loaded."""
 IDLE_S = 600
 """Seconds after its last question that a process is kept."""
-MOST = 2
-"""Checkpoints that are held at once."""
+MOST = 3
+"""Checkpoints that are held at once: two policies side by side and a critic."""
 _QUIET = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -63,12 +63,16 @@ class Apart:
             told = await anext(lines)
             return Reply(*told["reply"]) if "reply" in told else Failure(*told["failure"])
 
-    async def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+    async def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         """The reply in pieces; a failure is the last item. Closing the iterator takes the question back."""
         async with aclosing(self._told(ask, streamed=True)) as lines:
             async for told in lines:
-                if "end" not in told:
-                    yield told["piece"] if "piece" in told else Failure(*told["failure"])
+                if "piece" in told:
+                    yield told["piece"]
+                elif "failure" in told:
+                    yield Failure(*told["failure"])
+                elif told.get("cut"):
+                    yield Cut()
 
     async def close(self) -> None:
         """End the process; whoever still waits gets a failure."""

@@ -15,7 +15,7 @@ from typing import Any, cast
 from sqlalchemy.exc import DBAPIError
 
 from app.engines.accounting import Tally
-from core.ports import Ask, ChatModel, Failure, Reply
+from core.ports import Ask, ChatModel, Cut, Failure, Reply, Streamed
 from db import calls
 from db.engine import Database
 
@@ -101,13 +101,15 @@ class CachedModel:
                 )
         return outcome
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[str | Failure]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Streamed]:
         """The kept reply in one piece, or the model's own stream, which is not kept: it is for eyes, not for records."""
         kept = calls.get(self._database, call_key(self.name, self._source, ask))
         if kept is not None:
             self._tally.cached()
             yield kept.text
+            if kept.finish == "length":
+                yield Cut()
             return
-        async with aclosing(cast("AsyncGenerator[str | Failure, Any]", self._model.stream(ask))) as pieces:
+        async with aclosing(cast("AsyncGenerator[Streamed, Any]", self._model.stream(ask))) as pieces:
             async for piece in pieces:
                 yield piece

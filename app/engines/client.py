@@ -23,7 +23,7 @@ from app.engines.scrubbing import scrubbed
 from app.engines.streaming import StreamEnd, StreamReader, data_lines
 from app.engines.transport import http_client
 from app.engines.wire_format import completion, fields, finish, same_model, tokens
-from core.ports import Ask, Failure, Reply
+from core.ports import Ask, Cut, Failure, Reply, Streamed
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
@@ -170,7 +170,7 @@ class OpenAIModel:
             return problems.too_large(cause)
         return None if text.strip() else problems.empty(cause, reason)
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[str | Failure]:
+    async def stream(self, ask: Ask) -> AsyncGenerator[Streamed]:
         """The reply in pieces; tried again only while no piece was given out. Close it (`aclosing`) when you stop early."""
         async with self._gate:
             started = self._clock.monotonic()
@@ -187,6 +187,8 @@ class OpenAIModel:
                             end = piece
                 if isinstance(end, StreamEnd):
                     self._streamed(end, self._clock.monotonic() - started)
+                    if finish(end.reason) == "length":
+                        yield Cut()
                     return
                 problem = end
                 if begun or not await self._again(end, attempts):

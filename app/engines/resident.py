@@ -15,7 +15,7 @@ from typing import Any
 from app.engines.accounting import Tally
 from app.engines.roles import checkpoint
 from app.errors import Refused
-from core.ports import Ask, ChatModel, Failure, Message
+from core.ports import Ask, ChatModel, Cut, Failure, Message
 
 LINE = 16 << 20
 """Bytes of the longest line in either direction."""
@@ -42,13 +42,16 @@ async def answer(model: ChatModel, reader: asyncio.StreamReader, say: Say) -> No
     async def one(number: int, ask: Ask, streamed: bool) -> None:
         try:
             if streamed:
+                end: dict[str, Any] = {"end": True}
                 async for piece in model.stream(ask):
-                    say(
-                        {"id": number, "failure": piece}
-                        if isinstance(piece, Failure)
-                        else {"id": number, "piece": piece}
-                    )
-                say({"id": number, "end": True})
+                    match piece:
+                        case str():
+                            say({"id": number, "piece": piece})
+                        case Failure():
+                            end = {"failure": piece}
+                        case Cut():
+                            end = {"end": True, "cut": True}
+                say({"id": number} | end)
             else:
                 outcome = await model.ask(ask)
                 say({"id": number, "failure" if isinstance(outcome, Failure) else "reply": outcome})

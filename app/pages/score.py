@@ -21,4 +21,4 @@ BODY = """
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    draw(shell("/score", BODY), ("score",), "score_page")
+    draw(shell("/score", BODY), ("streaming", "score"), "score_page")

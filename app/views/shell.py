@@ -4,6 +4,7 @@ from app.auth import needed
 
 NAVIGATION = (
     ("/", "Home"),
+    ("/respond", "Respond"),
     ("/data", "Data"),
     ("/trees", "Trees"),
     ("/checks", "Checks"),

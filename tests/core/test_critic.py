@@ -14,7 +14,7 @@ from core.critic_report import Judged, as_json, points, quality, report, spearma
 from core.critic_scoring import score_steps
 from core.jobs import plain
 from core.parsing import read_reply
-from core.ports import Ask, Failure, Reply
+from core.ports import Ask, Failure, Reply, Streamed
 from core.specs import CRITIC_PRESETS, UNTRAINED, CriticSpec, critic_preset, lane, read_spec, resumable
 from core.types import Node, Scenario, Tree
 
@@ -246,7 +246,7 @@ class Scorer:
         found = next(reply for key, reply in self.replies.items() if key in ask.messages[-1].content)
         return found if isinstance(found, Failure) else Reply(found, "stop", 1, 1, 0.0, "")
 
-    def stream(self, ask: Ask) -> AsyncIterator[str | Failure]:
+    def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         raise NotImplementedError
 
 

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
-from core.ports import Ask, Failure, Message, Reply  # noqa: E402
+from core.ports import Ask, Cut, Failure, Message, Reply, Streamed  # noqa: E402
 from training import decoding  # noqa: E402
 from training.generate import LocalModel  # noqa: E402
 from training.models import Loaded, NotLoadable, device_of, load  # noqa: E402
@@ -34,10 +34,10 @@ def run(model: LocalModel, *asks: Ask) -> list[Reply]:
     return [one for one in found if isinstance(one, Reply)]
 
 
-def pieces(model: LocalModel, one: Ask) -> list[str | Failure]:
+def pieces(model: LocalModel, one: Ask) -> list[Streamed]:
     """Everything that a stream yields."""
 
-    async def listen() -> list[str | Failure]:
+    async def listen() -> list[Streamed]:
         return [piece async for piece in model.stream(one)]
 
     return asyncio.run(listen())
@@ -123,7 +123,7 @@ def test_stop_strings(tiny: LocalModel) -> None:
     for stop in (text[3:6], text[5], text[4:9]):
         found = run(tiny, ask("one fox", stop=("never in it", stop)))[0]
         assert (found.text, found.finish) == (text[: text.index(stop)], "stop")
-        assert "".join(map(str, pieces(tiny, ask("one fox", stop=(stop,))))) == found.text
+        assert "".join(map(str, pieces(tiny, ask("one fox", stop=(stop,))))) == found.text, "and no Cut behind it"
     assert run(tiny, ask("one fox", stop=("never in it", "")))[0].text == text
 
 
@@ -131,7 +131,10 @@ def test_stop_strings(tiny: LocalModel) -> None:
 def test_a_stream_is_the_reply_in_pieces(tiny: LocalModel, text: str) -> None:
     one = ask(text, temperature=1.2, seed=5)
     found = pieces(tiny, one)
-    assert "".join(map(str, found)) == run(tiny, one)[0].text
+    whole = run(tiny, one)[0]
+    assert "".join(piece for piece in found if isinstance(piece, str)) == whole.text
+    assert [piece for piece in found if not isinstance(piece, str)] == [Cut()] * (whole.finish == "length")
+    assert isinstance(found[-1], Cut if whole.finish == "length" else str)
     assert len(found) > 1
 
 

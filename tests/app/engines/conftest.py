@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from app.engines.accounting import Tally
 from app.engines.client import Clock, OpenAIModel
 from app.engines.endpoint import Endpoint
-from core.ports import Ask, Failure, Message
+from core.ports import Ask, Failure, Message, Streamed
 from tests.misbehaving import Misbehaving
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 async def pieces(model: OpenAIModel, question: Ask) -> tuple[list[str], list[Failure]]:
     """A whole stream: its texts and its failures."""
-    found: list[str | Failure] = []
+    found: list[Streamed] = []
     async with aclosing(model.stream(question)) as stream:
         found = [piece async for piece in stream]
     assert not any(isinstance(piece, Failure) for piece in found[:-1])

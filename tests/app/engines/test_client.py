@@ -10,7 +10,7 @@ from app.engines.client import OpenAIModel
 from app.engines.endpoint import Endpoint
 from app.engines.problems import retry_after
 from app.engines.wire_format import same_model
-from core.ports import Failure, Reply
+from core.ports import Cut, Failure, Reply
 from tests.app.engines.conftest import Waits, ask, opened, pieces, run
 from tests.misbehaving import Fault, Misbehaving, mixed
 
@@ -295,6 +295,17 @@ def test_a_stream() -> None:
 
         run(work)
         assert server.seen[0].body["stream"] is True
+
+
+def test_a_stream_at_its_longest_ends_with_a_cut() -> None:
+    with Misbehaving(finish="length") as server:
+
+        async def work() -> None:
+            async with opened(server) as model, aclosing(model.stream(ask())) as stream:
+                found = [piece async for piece in stream]
+            assert found[-1] == Cut() and all(isinstance(piece, str) for piece in found[:-1])
+
+        run(work)
 
 
 @pytest.mark.parametrize(
