@@ -27,6 +27,7 @@ NOTHING_TOLD = "Nothing about the person was told so far."
 NOTHING_NEW = "Nothing new is to be told in this message."
 BEGINS = "The conversation has not begun: the person writes first."
 LEFT_OUT = "Older messages are left out here."
+NO_PERSONALITY = "No personality is given beside the profile."
 
 PERSON = Template(
     name="simulated_person",
@@ -114,7 +115,7 @@ TEMPLATES = (PERSON, *ASSISTANT.values(), LEVEL)
 def person(
     profile: str, personality: str, told: Sequence[str], now: Sequence[str], talk: Sequence[Message]
 ) -> tuple[Message, ...]:
-    """Ask for the person's next message after `talk`. Read with `parsing.read_message`.
+    """Ask for the person's next message after `talk`. Read with `core.simulation.replies.read_message`.
 
     `told` are the parts of the profile that were told before, `now` those to be told in this message. `talk` goes from user to
     assistant and back and ends with the assistant, or is empty. Raises ValueError for other orders.
@@ -122,7 +123,7 @@ def person(
     _in_order(talk)
     return PERSON.fill(
         profile=fenced("profile", profile, LONGEST_MESSAGE),
-        personality=fenced("personality", personality, LONGEST_MESSAGE),
+        personality=_personality(personality),
         told=_told(told),
         now=fenced("to be told now", "\n".join(now), LONGEST_MESSAGE) if now else NOTHING_NEW,
         talk=_talk(talk),
@@ -142,15 +143,19 @@ def assistant(manner: Manner, talk: Sequence[Message], message: str) -> tuple[Me
 def level(profile: str, personality: str, told: Sequence[str], message: str, answer: str) -> tuple[Message, ...]:
     """Ask how well `answer` to `message` fits the person, 1 to 5. `told`: the parts told up to and with the message.
 
-    Read with `parsing.read_level`.
+    Read with `core.simulation.replies.read_level`.
     """
     return LEVEL.fill(
         profile=fenced("profile", profile, LONGEST_MESSAGE),
-        personality=fenced("personality", personality, LONGEST_MESSAGE),
+        personality=_personality(personality),
         told=_told(told),
         message=fenced("person", message, LONGEST_MESSAGE),
         answer=fenced("judge this", answer),
     )
+
+
+def _personality(text: str) -> str:
+    return fenced("personality", text, LONGEST_MESSAGE) if text.strip() else NO_PERSONALITY
 
 
 def _told(parts: Sequence[str]) -> str:
