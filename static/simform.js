@@ -81,7 +81,7 @@ Subtext.simform = async (box) => {
   drawJudges();
   box.append(card("st-new", "New dialogues", el("p", { class: "st-dim" }, "A model plays the user of each profile and lets it show part by part; every model under test talks with the same users, who tell the same at the same turns. Judges rate each turn; the dialogues become a set that people can rate. A stopped simulation goes on where it was."),
     el("div", { class: "st-parameters" }, part("who"), waiting()), el("h3", {}, form.parts.models), rows,
-    el("h3", {}, form.parts.judging), judges,
+    el("h3", {}, form.parts.judging), el("div", { class: "st-judging-form" }, judges),
     el("details", { id: "st-settings" }, el("summary", {}, "Every setting"), ["judging", "talk", "machine"].map((name) => [el("h3", {}, form.parts[name]), el("div", { class: "st-parameters" }, part(name))]))),
   card("st-before", "Before it starts", told), going);
   later(0);

@@ -23,12 +23,12 @@ Subtext.simreport = async (box, id) => {
     const cell = (model, turn) => {
       const one = found.coverage.find((other) => other.model === model && other.turn === turn);
       if (!one) return el("td", { class: "st-number" }, "–");
-      const missing = [one.failed ? `${one.failed} failed here` : "", one.ended ? `${one.ended} had ended before` : "", one.open ? `${one.open} not asked yet` : ""].filter(Boolean).join(", ");
-      return el("td", { class: "st-number" }, link(model, turn, "", `${one.held} of ${one.planned}`), found.simulation.judges.length ? el("span", { class: "st-dim st-interval" }, `${one.rated} with a level`) : null, missing ? el("span", { class: "st-dim st-interval" }, missing) : null);
+      const missing = [one.failed ? `${one.failed} failed` : "", one.ended ? `${one.ended} ended before` : "", one.open ? `${one.open} not asked yet` : ""].filter(Boolean).join(", ");
+      return el("td", { class: "st-number" }, link(model, turn, "", `${one.held} of ${one.planned}`), found.simulation.judges.length && one.rated !== one.held ? el("span", { class: "st-dim st-interval" }, `${one.rated} with a level`) : null, missing ? el("span", { class: "st-dim st-interval" }, missing) : null);
     };
     const models = found.lines.map((line) => line.label).filter((model) => model !== without.model);
     return card("st-coverage", "How many dialogues stand behind each turn", scroll("Dialogues by model and turn", el("table", { class: "st-table" }, el("caption", { class: "st-only-readers" }, "Dialogues in which a turn took place, by model and turn"),
-      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Model"), turns.map((turn) => el("th", { scope: "col", class: "st-number" }, `k=${turn}`)))), el("tbody", {}, models.map((model) => el("tr", {}, el("th", { scope: "row" }, model), turns.map((turn) => cell(model, turn))))))),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Model"), turns.map((turn) => el("th", { scope: "col", class: "st-number" }, `k=${turn}`)))), el("tbody", {}, models.map((model) => el("tr", {}, el("th", { scope: "row", style: { "min-width": "150px" } }, model), turns.map((turn) => cell(model, turn))))))),
       el("p", { class: "st-dim" }, "A turn without a message or an answer is missing and ends its dialogue: nothing is made up in its place. A level that a judge could not give is missing by itself."),
       found.losses.length ? [el("h3", {}, "What is missing, and why"), scroll("Reasons", el("table", { class: "st-table", id: "st-losses" }, el("thead", {}, el("tr", {}, ["What", "Times", "Model", "Turn", "Why"].map((text) => el("th", { scope: "col" }, text)))),
         el("tbody", {}, found.losses.map((loss) => el("tr", {}, el("td", {}, loss.what), el("td", { class: "st-number" }, loss.times), el("td", {}, loss.model), el("td", { class: "st-number" }, link(loss.model, loss.turn, loss.what === "turn" ? "failed" : "", `k=${loss.turn}`)), el("td", { class: "st-verbatim" }, loss.why))))))] : null);

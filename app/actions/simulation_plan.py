@@ -69,7 +69,7 @@ def laid_out(context: Context, spec: SimulateSpec, folder: str, reporter: Report
 
 def _player(person: Person, spec: SimulateSpec) -> Player:
     """The same person tells the same at the same turns to every model, and in every simulation with this seed."""
-    of = parts(person.profile)
+    of = parts(person.profile, spec.turns)
     plan = schedule(len(of), spec.turns, seed_of(spec.seed, "schedule", person.key))
     return Player(0, person.profile, person.personality, of, plan)
 

@@ -15,10 +15,17 @@ LONGEST_PROFILE = 4000
 """Characters of a profile or a personality that are used; a longer one is cut."""
 LONGEST_PART = 400
 SHORTEST_PART = 20
+SHORTEST_CLAUSE = 28
 MOST_PARTS = 20
 MOST_TURNS = 10
 
 _END = re.compile(r"[.!?]{1,3}[\"'”’)\]]{0,2}[ ]|[。！？][”’）]{0,2}[ ]?")
+_JOINTS = (
+    re.compile(r"; |, (?=(?:and|but|who|which|where|while|with|though|because|so) )"),
+    re.compile(r"(?<! of)(?<! in)(?<! on)(?<! for) (?=(?:and|but|who|which|where|while|though|because) )"),
+    re.compile(r", "),
+)
+"""Where a sentence may be split into clauses, the best places first."""
 _TITLES = frozenset({"mr", "mrs", "ms", "dr", "st", "prof", "jr", "sr", "vs", "e.g", "i.e", "etc", "no"})
 _PRONOUN = re.compile(r"\b(she|he|they|her|his|their)\b", re.IGNORECASE)
 _KIND = {"she": "she", "her": "she", "he": "he", "his": "he", "they": "they", "their": "they"}
@@ -73,11 +80,13 @@ def clean(text: str) -> str:
     return " ".join(text[: 4 * LONGEST_PROFILE].split())[:LONGEST_PROFILE].strip()
 
 
-def parts(profile: str) -> tuple[str, ...]:
+def parts(profile: str, wanted: int = 0) -> tuple[str, ...]:
     """A profile as parts that can be told one by one: its sentences, at most LONGEST_PART characters and MOST_PARTS of them.
 
     Longer sentences are split at commas or spaces, scraps stay with the part before, and neighbours are joined where there
-    are too many. Joined with spaces they are the words of the profile again. No parts for an empty text.
+    are too many. Where there are fewer than `wanted`, the longest are split into clauses of SHORTEST_CLAUSE characters or more,
+    so that every turn has something new as far as the profile goes. Joined with spaces they are the words of the profile
+    again. No parts for an empty text.
     """
     found: list[str] = []
     for sentence in _sentences(clean(profile)):
@@ -87,12 +96,35 @@ def parts(profile: str) -> tuple[str, ...]:
                 found[-1] = f"{found[-1]} {piece}"
             else:
                 found.append(piece)
+    _into_clauses(found, min(wanted, MOST_PARTS))
     if len(found) <= MOST_PARTS:
         return tuple(found)
     groups: list[list[str]] = [[] for _ in range(MOST_PARTS)]
     for place, piece in enumerate(found):
         groups[place * MOST_PARTS // len(found)].append(piece)
     return tuple(" ".join(group) for group in groups)
+
+
+def _into_clauses(found: list[str], wanted: int) -> None:
+    """Split the longest parts that can be split, in place, until there are `wanted` or none is left."""
+    while len(found) < wanted:
+        for place in sorted(range(len(found)), key=lambda one: (-len(found[one]), one)):
+            cut = _joint(found[place])
+            if cut:
+                found[place : place + 1] = [found[place][:cut].strip(), found[place][cut:].strip()]
+                break
+        else:
+            return
+
+
+def _joint(text: str) -> int:
+    """The place to split at: of the best kind there is, the one nearest to the middle; 0 where there is none."""
+    for joint in _JOINTS:
+        places = [match.end() for match in joint.finditer(text)]
+        places = [at for at in places if min(len(text[:at].strip()), len(text) - at) >= SHORTEST_CLAUSE]
+        if places:
+            return min(places, key=lambda at: abs(2 * at - len(text)))
+    return 0
 
 
 def _sentences(text: str) -> list[str]:

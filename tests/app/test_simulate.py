@@ -119,7 +119,7 @@ def test_every_model_meets_the_same_people_who_tell_the_same_at_the_same_turns(
     assert again["calls"] == anew["calls"] == 0 and anew["turns"] == 16, "nothing is asked twice"
     told: dict[tuple[str, int], list[tuple[str, ...]]] = {}
     for player in simulations.players(context.database, result["simulation"]):
-        assert player.parts == parts(player.profile) and len(player.schedule) == 4
+        assert player.parts == parts(player.profile, 4) and len(player.schedule) == 4
     for one in [body for body in asked if kind(body) == "person"]:
         text = one["messages"][-1]["content"]
         profile = re.search(r"\[\[profile\]\]\n(.*?)\n", text)

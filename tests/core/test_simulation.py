@@ -61,9 +61,22 @@ def test_a_profile_is_told_in_its_sentences() -> None:
     assert parts("  \n ") == ()
 
 
-@given(st.text(max_size=3000))
-def test_parts_are_the_words_of_the_profile_and_bounded(profile: str) -> None:
-    found = parts(profile)
+def test_a_short_profile_is_told_in_clauses_so_that_every_turn_has_something_new() -> None:
+    profile = "A chemistry teacher of 26 in her first year, who lives alone with two cats, cycles to school and climbs in competitions at weekends."
+    assert parts(profile) == (profile,)
+    assert parts(profile, 3) == (
+        "A chemistry teacher of 26 in her first year,",
+        "who lives alone with two cats, cycles to school",
+        "and climbs in competitions at weekends.",
+    )
+    assert parts("She bakes bread.", 10) == ("She bakes bread.",), "not torn to words"
+    starters = [len(parts(text, 10)) for text in (profile, f"{profile} {profile}")]
+    assert starters[1] > starters[0] >= 3
+
+
+@given(st.text(max_size=3000), st.integers(0, 10))
+def test_parts_are_the_words_of_the_profile_and_bounded(profile: str, wanted: int) -> None:
+    found = parts(profile, wanted)
     assert "".join("".join(found).split()) == "".join(clean(profile).split())
     assert len(found) <= MOST_PARTS
     assert all(found) and (len(found) == MOST_PARTS or all(len(part) <= LONGEST_PART for part in found))
@@ -72,7 +85,7 @@ def test_parts_are_the_words_of_the_profile_and_bounded(profile: str) -> None:
 def test_hostile_profiles_take_linear_time_and_stay_bounded() -> None:
     """No clock: with a quadratic way this takes minutes."""
     for profile in ("a" * 1_000_000, ". " * 500_000, "A. " * 300_000, "*" * 900_000, " " * 900_000, "X! " * 300_000):
-        found = parts(profile)
+        found = parts(profile, 10)
         assert sum(map(len, found)) <= LONGEST_PROFILE and len(found) <= MOST_PARTS
 
 
@@ -132,6 +145,8 @@ def test_aloes_real_profiles_are_split_without_losing_a_word(field: Path) -> Non
             told = parts(profile)
             assert " ".join(told) == clean(profile) and 2 <= len(told) <= 10
             assert all(15 < len(part) <= LONGEST_PART for part in told), told
+            finer = parts(profile, 10)
+            assert " ".join(finer) == clean(profile) and len(told) <= len(finer) <= 10
 
 
 # Replies.

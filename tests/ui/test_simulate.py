@@ -84,7 +84,7 @@ def test_the_report_says_what_stands_behind_every_turn(desk: Page) -> None:
     expect(levels).to_contain_text("means over the dialogues that went on")
     expect(levels).to_contain_text(re.compile(r"test-model − test-model · step by step−2\.00 .*0\.031", re.S))
     expect(desk.locator("[data-cell='0/2']").first).to_have_text("5 of 6")
-    expect(desk.locator("#st-coverage")).to_contain_text("1 had ended before")
+    expect(desk.locator("#st-coverage")).to_contain_text("1 ended before")
     expect(desk.locator("#st-losses tbody tr").first).to_contain_text("nothing that is said aloud")
     desk.locator("#st-losses a").first.click()
     desk.wait_for_url(re.compile("line=0&turn=2&state=failed"))
