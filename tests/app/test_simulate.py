@@ -22,6 +22,7 @@ from app.actions import studies
 from app.actions.export_data import export_set
 from app.actions.import_data import import_files
 from app.actions.preflight_simulation import check
+from app.actions.remove_set import remove_set
 from app.actions.simulate import simulate
 from app.actions.simulation_plan import cast_of
 from app.context import Context
@@ -30,6 +31,7 @@ from app.errors import Refused
 from core.preflight import blocked
 from core.simulation.people import parts
 from core.simulation.spec import SimulateSpec
+from core.simulation.turns import Said
 from core.specs import read_spec
 from db import scenarios, sets, simulations
 from tests.app.test_build import Told
@@ -399,6 +401,39 @@ def test_a_removed_simulation_leaves_its_set_and_nothing_else(context: Context, 
     with context.database.read() as connection:
         for table in ("simulation_model", "simulation_person", "simulation_turn", "simulation_level"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one() == 0
+
+
+def test_a_deleted_set_is_made_again_when_it_is_wanted(context: Context, tmp_path: Path) -> None:
+    with Misbehaving(answer=said) as server:
+        result = run(served(context, server), spec(), tmp_path / "1")
+    before = records(context, result["set"])
+    remove_set(context, result["set"], "S")
+    assert actions.shown(context, 1)["set"] is None and actions.shown(context, 1)["simulation"]["set_id"] is None
+    assert actions.keep(context, 1).startswith(f"The dialogues are set {result['set'] + 1},")
+    assert records(context, result["set"] + 1) == before
+
+
+def test_a_turn_that_is_asked_again_loses_its_levels(context: Context, tmp_path: Path) -> None:
+    with Misbehaving(answer=said) as server:
+        result = run(served(context, server), spec(), tmp_path / "1")
+    first = simulations.turns(context.database, result["simulation"])[0]
+    assert set(first.levels) == {0}
+    of = (first.line, first.player, first.turn)
+    made = simulations.put_turn(context.database, of, first.message, Said("Anew.", "", "Anew."))
+    again = simulations.turns(context.database, result["simulation"])[0]
+    assert (again.id, again.answer.text, again.levels) == (made, "Anew.", {}) and made != first.id
+
+
+def test_two_judges_are_asked_apart(context: Context, tmp_path: Path) -> None:
+    """The starter model beside a server: whatever it says of the turn is a level or a reason, never nothing."""
+    with Misbehaving(answer=said) as server:
+        order = spec(judges=["", "starter"], limit=1, turns=1, rows=[{}], judge_tokens=40, retries=0)
+        result = run(served(context, server), order, tmp_path / "1")
+    (turn,) = simulations.turns(context.database, result["simulation"])
+    assert set(turn.levels) == {0, 1} and turn.levels[0].level in (1, 2, 3, 4, 5)
+    assert (turn.levels[1].level is None) == bool(turn.levels[1].why) and turn.levels[1].reply
+    found = actions.dialogues(context, result["simulation"], actions.Cell(0, 1))["dialogues"][0]["turns"][0]
+    assert [level["judge"] for level in found["levels"]] == ["test-model", "starter model"]
 
 
 def test_after_is_the_model_of_the_job_before(context: Context, write: Write) -> None:
