@@ -11,7 +11,20 @@ from app.actions.export_data import PARQUET, export_set
 from app.actions.import_data import SPLITS, Labels, import_files
 from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
-from app.commands import build, checks, critic, evaluations, launch, models, people, policy, rollouts, servers, studies
+from app.commands import (
+    build,
+    checks,
+    critic,
+    evaluations,
+    launch,
+    models,
+    people,
+    policy,
+    rollouts,
+    servers,
+    simulations,
+    studies,
+)
 from app.commands import jobs as job_commands
 from app.commands.output import hand_out
 from app.context import Context, open_context
@@ -70,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     checks.add(commands)
     rollouts.add(commands)
     evaluations.add(commands)
+    simulations.add(commands)
     studies.add(commands)
     people.add(commands)
     return parser

@@ -44,9 +44,11 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-_PAGES = (
-    "respond|data|trees|checks|score|studies|build|critic|train|evaluate|models|jobs|rollouts|rate|settings|people"
-    "|sign-in|join"
+_PAGES = "|".join(
+    (
+        "respond|data|trees|checks|score|studies|build|critic|train|evaluate|simulate",
+        "models|jobs|rollouts|rate|settings|people|sign-in|join",
+    )
 )
 _OPEN = re.compile(
     rf"/|/({_PAGES})|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"

@@ -33,6 +33,7 @@ from app.api import rollouts as rollout_routes
 from app.api import score as score_routes
 from app.api import servers as server_routes
 from app.api import settings as settings_routes
+from app.api import simulations as simulation_routes
 from app.api import studies as study_routes
 from app.api import train as train_routes
 from app.api import trees as tree_routes
@@ -58,6 +59,7 @@ from app.pages import (
     score,
     settings,
     sign_in,
+    simulate,
     studies,
     train,
     trees,
@@ -102,6 +104,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(model_routes.router(context))
     app.include_router(rollout_routes.router(context))
     app.include_router(evaluation_routes.router(context))
+    app.include_router(simulation_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -169,6 +172,8 @@ def _pages() -> gr.Blocks:
         train.build()
     with demo.route("Evaluate", "/evaluate"):
         evaluate.build()
+    with demo.route("Dialogues", "/simulate"):
+        simulate.build()
     with demo.route("Models", "/models"):
         models.build()
     with demo.route("Jobs", "/jobs"):

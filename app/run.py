@@ -31,6 +31,7 @@ from app.settings import read_settings
 from core.evaluation.spec import EvaluateSpec
 from core.jobs import Reporter, plain, told_text
 from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
+from core.simulation.spec import SimulateSpec
 from core.specs import BuildSpec, CriticSpec, DoctorSpec, ExportSpec, Spec, read_spec
 from db import jobs
 from db.jobs import End, Job
@@ -71,6 +72,10 @@ def act(context: Context, spec: Spec, folder: Path, reporter: Reporter) -> Mappi
             from app.actions.evaluate import evaluate
 
             return evaluate(context, spec, folder, reporter)
+        case SimulateSpec():
+            from app.actions.simulate import simulate
+
+            return simulate(context, spec, folder, reporter)
         case _:
             assert_never(spec)
 

@@ -177,6 +177,11 @@ def _body(text: str) -> str | Malformed:
     return text if text.strip() else Malformed("The reply is empty.")
 
 
+def spoken(text: str) -> str | Malformed:
+    """The reply without what a reasoning model thought aloud before it; Malformed where nothing is left or it is too long."""
+    return _body(text)
+
+
 def _prose(text: str, limit: int) -> str | Malformed:
     label = _LABEL.match(text)
     text = strip_step(text[label.end() :] if label else text).strip().strip('"').strip(" *\n\t")

@@ -14,6 +14,7 @@ from core.batching import accumulation_problem
 from core.evaluation.spec import EvaluateSpec
 from core.job_spec import JobSpec, Lane, Processes, Sharding, Tracker
 from core.policy_specs import POLICY_PRESETS, PolicySpec, SFTSpec, TPOSpec
+from core.simulation.spec import SimulateSpec
 
 
 class DoctorSpec(JobSpec):
@@ -136,7 +137,7 @@ def critic_preset(preset: str, **own: Any) -> CriticSpec:
 
 
 Spec = Annotated[
-    DoctorSpec | ExportSpec | BuildSpec | CriticSpec | PolicySpec | SFTSpec | TPOSpec | EvaluateSpec,
+    DoctorSpec | ExportSpec | BuildSpec | CriticSpec | PolicySpec | SFTSpec | TPOSpec | EvaluateSpec | SimulateSpec,
     Field(discriminator="kind"),
 ]
 """Every kind of job."""
@@ -150,6 +151,7 @@ KINDS: dict[str, type[JobSpec]] = {
     "tpo": TPOSpec,
     "policy": PolicySpec,
     "evaluate": EvaluateSpec,
+    "simulate": SimulateSpec,
 }
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 

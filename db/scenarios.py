@@ -273,6 +273,16 @@ def heads(database: Database, set_id: int) -> Iterator[Head]:
                 yield Head(Tree(scenario, ()), row[3])
 
 
+def lone_texts(database: Database, set_id: int) -> list[tuple[str, str]]:
+    """The records of a set that are a text by itself (ALOE's profiles and personalities), in order: name of the file, text."""
+    query = """
+    SELECT f.name, r.body FROM record r JOIN source_file f ON f.id = r.file_id
+    WHERE r.set_id = :id AND r.form = 'aloe_text' ORDER BY r.position
+    """
+    with database.read() as connection:
+        return [(row[0], str(json.loads(row[1]))) for row in connection.execute(text(query), {"id": set_id})]
+
+
 def _records(database: Database, set_id: int, offset: int, limit: int) -> Iterator[Kept | Foreign]:
     query = """
     SELECT r.form, r.title, r.body, s.id AS scenario_id, s.preference, s.query, s.topic, s.split, s.explanation

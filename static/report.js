@@ -1,5 +1,6 @@
 // The report of a study: curves of AL(k), the table of the paper's layout, differences, agreement, rater cards.
-Subtext.studyReport = (data, { paper, leave, open }) => {
+// With `judged` the levels are judges' and not people's, and each cell says how many dialogues stand behind it.
+Subtext.studyReport = (data, { paper, leave, open, judged = false }) => {
   const { el, many } = Subtext;
   const num = (value, digits = 2) => (value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−"));
   const small = (p) => (p === null ? "–" : p < 0.001 ? "< 0.001" : num(p, 3));
@@ -24,8 +25,9 @@ Subtext.studyReport = (data, { paper, leave, open }) => {
   const turns = Math.max(...data.figures.map((row) => row.al.length));
   const head = ["Model", ...[...Array(turns).keys()].map((turn) => `k=${turn + 1}`), "Average"];
   const cell = (row, turn, content) => (open && content !== "–" ? el("button", { class: "st-cell", type: "button", title: `The dialogues behind this: ${row.model}${turn ? `, turn ${turn}` : ""}`, onclick: () => open(row.model, turn) }, content) : content);
-  const own = data.figures.map((row) => [row.model, ...row.al.map((value, index) => cell(row, index + 1, num(value))), cell(row, 0, span(row.avg))]);
-  const printed = turns === 10 ? Object.entries(paper).map(([model, [levels, average]]) => [el("span", { class: "st-dim" }, `${model} (paper)`), ...levels.map((value) => num(value, 1)), num(average)]) : [];
+  const counted = (row, index) => (judged ? el("span", { class: "st-dim st-interval" }, `n ${row.n[index] ?? 0}`) : null);
+  const own = data.figures.map((row) => [row.model, ...row.al.map((value, index) => [cell(row, index + 1, num(value)), counted(row, index)]), cell(row, 0, span(row.avg))]);
+  const printed = turns === 10 ? Object.entries(paper).map(([model, [levels, average]]) => [el("span", { class: "st-dim" }, judged ? `${model} (paper, rated by people)` : `${model} (paper)`), ...levels.map((value) => num(value, 1)), num(average)]) : [];
   const agreement = data.agreement;
   const others = [...new Set(data.cards.map((card) => card.rater))];
   const choose = (name, label, options, shown = {}) => { const choice = el("select", { "aria-label": label, onchange: () => leave(name, choice.value) }, el("option", { value: "" }, `${label}: nobody`), options.map((value) => el("option", { value, selected: value === data.without[name] }, shown[value] || value))); return choice; };
@@ -36,8 +38,8 @@ Subtext.studyReport = (data, { paper, leave, open }) => {
     taken ? el("p", {}, "Ratings of the dimension ", Object.keys(taken.dimensions).length > 1 ? dimension : el("b", {}, taken.dimension), ".") : null,
     taken && Object.keys(taken.left_out).length ? el("p", { class: "st-warning" }, "Left out: ", Object.entries(taken.left_out).map(([reason, count]) => `${count} ${reason}`).join("; "), ".") : null,
     data.crossed ? null : el("p", { class: "st-warning", role: "alert" }, "Not every model was rated on every user profile. Differences between such models mislead: in simulated studies two thirds of the differences found this way were none."),
-    data.uneven ? el("p", { class: "st-warning" }, `In ${data.uneven} of ${many(Object.keys(data.profiles).length, "user profile")} the models were not all rated by the same people on the same turns (yet): there a difference between models is also one between raters.`) : null,
-    el("div", { class: "st-actions" }, el("span", { class: "st-dim" }, "What if we leave out"), choose("rater", "a rater", others), choose("profile", "a user profile", Object.keys(data.profiles), data.profiles), choose("model", "a model", data.models)),
+    data.uneven ? el("p", { class: "st-warning" }, `In ${data.uneven} of ${many(Object.keys(data.profiles).length, "user profile")} the models were not all rated ${judged ? "on the same turns by every judge: turns or levels are missing there, and later turns are means over the dialogues that went on." : "by the same people on the same turns (yet): there a difference between models is also one between raters."}`) : null,
+    el("div", { class: "st-actions" }, el("span", { class: "st-dim" }, "What if we leave out"), choose("rater", judged ? "a judge" : "a rater", others), choose("profile", "a user profile", Object.keys(data.profiles), data.profiles), choose("model", "a model", data.models)),
     curves(), el("h3", {}, "Alignment level by turn (layout of the paper's table 2)"), table(head, [...own, ...printed], "Alignment level by turn"),
     el("h3", {}, "Improvement over the turns"),
     table(["Model", "IR (slope a turn)", "N-IR", "N-IR of a flat model", "R²", "share of 5s", "dialogues a turn"],
@@ -46,16 +48,15 @@ Subtext.studyReport = (data, { paper, leave, open }) => {
     el("h3", {}, "Differences, paired by user profile"),
     table(["Pair", "difference of averages", "p", "p (Holm)", "difference of IR", "profiles"], data.differences.map((row) => [`${row.first} − ${row.second}`, span([row.avg, ...row.interval]), small(row.p), small(row.p_holm), span([row.ir, ...row.ir_interval], 3), row.profiles]), "Differences"),
     data.differences.some((row) => row.profiles < 20) ? el("p", { class: "st-dim" }, "Fewer than about 20 user profiles make these intervals too narrow; p comes from flipping the signs of the profiles' differences and stays valid.") : null,
-    el("h3", {}, "Agreement between raters"),
-    table(["Measure", "level", "unit", "n", "value"], [
+    judged && others.length < 2 ? null : [el("h3", {}, `Agreement between ${judged ? "judges" : "raters"}`), table(["Measure", "level", "unit", "n", "value"], [
       ["Krippendorff's alpha", "ordinal", "turn", agreement.units, agreement.alpha === null ? `undefined: ${agreement.why || "no expected disagreement"}` : span([agreement.alpha, agreement.low, agreement.high])],
       ["ICC(2,1)", "interval", "dialogue mean", agreement.targets, num(agreement.icc_single)], ["ICC(2,k)", "interval", "dialogue mean", agreement.targets, num(agreement.icc_average)],
       ...agreement.kappas.map(([one, two, value, units]) => [`quadratic kappa, ${one} and ${two}`, "interval", "turn", units, num(value)]),
     ], "Agreement"),
-    el("p", { class: "st-dim" }, "Single turns look noisy where means of dialogues are reliable: read both lines."),
-    el("h3", {}, "Raters"),
-    table(["Rater", "ratings", "cannot rate", "mean", "spread", "bias", "same again (±1)", "seconds a turn", "longest run", "checks failed"], data.cards.map((card) => [card.rater, card.ratings, card.cannot, num(card.mean), num(card.spread), num(card.bias), card.repeat === null ? "–" : `${(100 * card.repeat).toFixed(0)} %`, num(card.seconds, 1), card.longest_run, card.checks ? `${card.checks_failed} of ${card.checks}` : "–"]), "Raters"),
-    el("p", { class: "st-dim" }, `${many(data.ratings, "rating")}. `, (data.acts || []).map((act) => `${act.what} ${act.at.slice(0, 16).replace("T", " ")}${act.who ? ` by ${act.who}` : ""}`).join("; ")));
+    el("p", { class: "st-dim" }, "Single turns look noisy where means of dialogues are reliable: read both lines.")],
+    el("h3", {}, judged ? "Judges" : "Raters"),
+    judged ? table(["Judge", "levels", "mean", "spread", "bias", "longest run of one level"], data.cards.map((card) => [card.rater, card.ratings, num(card.mean), num(card.spread), num(card.bias), card.longest_run]), "Judges") : table(["Rater", "ratings", "cannot rate", "mean", "spread", "bias", "same again (±1)", "seconds a turn", "longest run", "checks failed"], data.cards.map((card) => [card.rater, card.ratings, card.cannot, num(card.mean), num(card.spread), num(card.bias), card.repeat === null ? "–" : `${(100 * card.repeat).toFixed(0)} %`, num(card.seconds, 1), card.longest_run, card.checks ? `${card.checks_failed} of ${card.checks}` : "–"]), "Raters"),
+    el("p", { class: "st-dim" }, `${many(data.ratings, judged ? "level" : "rating")}. `, (data.acts || []).map((act) => `${act.what} ${act.at.slice(0, 16).replace("T", " ")}${act.who ? ` by ${act.who}` : ""}`).join("; ")));
 };
 
 // The dialogues behind a cell of the report, lowest first, a page at a time.

@@ -6,9 +6,10 @@ Subtext.studies = (element) => Subtext.page(element, "Studies", async () => {
   const everySet = await api("/api/sets"), imported = everySet.filter((set) => set.form.startsWith("ratings"));
   const sets = everySet.filter((set) => ["trl_messages", "aloe_conversation", "prefeval_persona", "mixed"].includes(set.form));
 
+  const wanted = Number(new URLSearchParams(location.search).get("set")) || null;
   const field = (label, input, hint) => el("label", {}, label, input, hint ? el("span", { class: "st-dim" }, hint) : null);
   const name = el("input", { id: "st-study-name", maxlength: 120, required: true, placeholder: "Pilot" });
-  const boxes = sets.map((set) => el("label", { class: "st-check" }, el("input", { type: "checkbox", value: set.id, checked: set.sample, "data-set": set.id }), ` ${set.name} v${set.version} (${many(set.records, "record")})`));
+  const boxes = sets.map((set) => el("label", { class: "st-check" }, el("input", { type: "checkbox", value: set.id, checked: wanted ? set.id === wanted : set.sample, "data-set": set.id }), ` ${set.name} v${set.version} (${many(set.records, "record")})`));
   const raters = el("input", { id: "st-raters", required: true, placeholder: "Ada, Ben, Cleo" });
   const overlap = el("input", { id: "st-overlap", type: "number", min: 1, max: 50, value: 2 });
   const seed = el("input", { id: "st-seed", type: "number", min: 0, value: 1 });

@@ -1,6 +1,7 @@
 """What came out of a study: its report, also with something left out, the dialogues behind a number, and the report of
 ratings that were imported."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -224,3 +225,47 @@ def _given(item: Rated) -> dict[str, Any]:
         "flagged": item.flagged,
         "note": item.note,
     }
+
+
+def report_view(result: Result) -> dict[str, Any]:
+    """A report as JSON: undefined numbers are null."""
+    found = result.report
+    figures = [
+        {
+            "model": row.model,
+            "al": row.figures.al.tolist(),
+            "band": row.band.tolist(),
+            "n": row.n,
+            "avg": [row.figures.avg, *row.avg],
+            "ir": [row.figures.ir, *row.ir],
+            "n_ir": [row.figures.n_ir, *row.n_ir],
+            "null_n_ir": row.null_n_ir,
+            "r2": row.figures.r2,
+            "fives": found.fives.get(row.model),
+        }
+        for row in found.figures.models
+    ]
+    view = {
+        "figures": figures,
+        "differences": [item._asdict() for item in found.figures.differences],
+        "crossed": found.figures.crossed,
+        "uneven": found.uneven,
+        "agreement": found.agreement._asdict(),
+        "cards": [card._asdict() for card in found.cards],
+        "ratings": found.ratings,
+        "models": result.models,
+        "profiles": result.profiles,
+    }
+    return _defined(view)
+
+
+def _defined(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _defined(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case list() | tuple():
+            return [_defined(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value

@@ -1,6 +1,5 @@
 """Routes of the Studies page, for researchers: plan, start, care for a study, report, export."""
 
-import math
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ from app.actions import results
 from app.actions import studies as actions
 from app.actions.export_data import spool
 from app.actions.export_ratings import FORMATS, export_ratings
-from app.actions.results import Result, Without
+from app.actions.results import Without, report_view
 from app.actions.studies import Order
 from app.context import Context
 from core.alignment import PAPER_TABLE_2
@@ -186,47 +185,3 @@ def _results(routes: APIRouter, context: Context) -> None:
         return StreamingResponse(
             chunks, media_type=download.media_type, headers=headers, background=BackgroundTask(file.close)
         )
-
-
-def report_view(result: Result) -> dict[str, Any]:
-    """A report as JSON: undefined numbers are null."""
-    found = result.report
-    figures = [
-        {
-            "model": row.model,
-            "al": row.figures.al.tolist(),
-            "band": row.band.tolist(),
-            "n": row.n,
-            "avg": [row.figures.avg, *row.avg],
-            "ir": [row.figures.ir, *row.ir],
-            "n_ir": [row.figures.n_ir, *row.n_ir],
-            "null_n_ir": row.null_n_ir,
-            "r2": row.figures.r2,
-            "fives": found.fives.get(row.model),
-        }
-        for row in found.figures.models
-    ]
-    view = {
-        "figures": figures,
-        "differences": [item._asdict() for item in found.figures.differences],
-        "crossed": found.figures.crossed,
-        "uneven": found.uneven,
-        "agreement": found.agreement._asdict(),
-        "cards": [card._asdict() for card in found.cards],
-        "ratings": found.ratings,
-        "models": result.models,
-        "profiles": result.profiles,
-    }
-    return _defined(view)
-
-
-def _defined(value: Any) -> Any:
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _defined(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-        case list() | tuple():
-            return [_defined(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-        case _:
-            return value

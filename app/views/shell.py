@@ -14,6 +14,7 @@ NAVIGATION = (
     ("/critic", "Critic"),
     ("/train", "Train"),
     ("/evaluate", "Evaluate"),
+    ("/simulate", "Dialogues"),
     ("/models", "Models"),
     ("/jobs", "Jobs"),
     ("/settings", "Settings"),

@@ -5,7 +5,7 @@ Knows what models are asked; does not know which model answers or how replies ar
 
 from collections.abc import Mapping
 
-from core.prompts import checklist, conversing, council, judging, policy, verdicts
+from core.prompts import checklist, conversing, council, judging, policy, simulation, verdicts
 from core.prompts.template import Template
 
 PROMPTS: Mapping[str, Template] = {
@@ -14,7 +14,8 @@ PROMPTS: Mapping[str, Template] = {
 """All templates that the starter model has a lesson for, by name."""
 
 FURTHER: Mapping[str, Template] = {
-    template.name: template for template in (*checklist.TEMPLATES, *verdicts.TEMPLATES, *conversing.TEMPLATES)
+    template.name: template
+    for template in (*checklist.TEMPLATES, *verdicts.TEMPLATES, *conversing.TEMPLATES, *simulation.TEMPLATES)
 }
 """Templates for larger models: the starter model has not learned to answer them."""
 

@@ -71,7 +71,7 @@ def text_of(download: Download) -> str:
 
 def view(found: StudyReport) -> dict[str, Any]:
     """A report in a form that can be compared; the undefined is null, and sums in another order are the same."""
-    from app.api.studies import report_view
+    from app.actions.results import report_view
 
     text = json.dumps(report_view(results.Result(found, [], {})))
     return json.loads(text, parse_float=lambda number: round(float(number), 9))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.parsing import read_critique, read_review, read_steps
 from core.ports import Message
-from core.prompts import FURTHER, PROMPTS, checklist, conversing, council, digest, judging, policy, verdicts
+from core.prompts import FURTHER, PROMPTS, checklist, conversing, council, digest, judging, policy, simulation, verdicts
 from core.prompts.template import LONGEST, defused, fenced, fenced_steps
 from core.types import Persona
 
@@ -40,6 +40,11 @@ DIGESTS = {
     "late_step_by_step": "5c553513333b1d33e806692ab8681d77283d7889f03099a4e15e8f4a4731c82d",
     "late_reminder": "f5ab71d98c0bf964b299a3e70a56a7b8df846a788ad3fac335b7935248580a37",
     "late_choose": "448f342dc0ad0aa4d88148d24369c6ea1962301b5188ecacc99a313c1db59449",
+    "simulated_person": "9d14c02fc9d47a93592439a44bff8c541d8d65687200db17e1db5e58e1a99109",
+    "dialogue_zero_shot": "9bda185398b12410c5db2039f3a9f37ea70e085ea22d82664c20c6d22cb7bbd4",
+    "dialogue_chain_of_thought": "3508f0ac745f1968cd6c56c1ff4aef18079369aac76b3b7309089dc080848d3f",
+    "dialogue_step_by_step": "0b3a02787c1c3b695ba921f59dbbb7357d59d5ba7e25ad6b765808e12fc0a8cb",
+    "alignment_level": "193e65e758d6d4e3777b85055542e38082d3ed76d44081176eee4f60fe7e58c2",
 }
 """A template changed? Raise its version, put the new digest here, and train the starter model again (`make starter-model`)."""
 
@@ -67,6 +72,7 @@ HOSTILE = (
 def prompts_with(text: str) -> list[tuple[Message, ...]]:
     """Every prompt with `text` wherever a text can be put in."""
     shot = policy.Shot(text, text, text)
+    talk = [Message("user", text), Message("assistant", text)]
     return [
         council.scenario(text, 3),
         council.hypothesis(text, text, Persona.CONTRARIAN),
@@ -84,6 +90,9 @@ def prompts_with(text: str) -> list[tuple[Message, ...]]:
         conversing.reminder(text, text),
         conversing.late_choose([Message("user", text), Message("assistant", text)], text, [text, text]),
         *(conversing.late(way, [Message("user", text), Message("assistant", text)], text, [shot]) for way in WAYS),
+        simulation.person(text, text, [text, text], [text], talk),
+        *(simulation.assistant(manner, talk, text) for manner in simulation.ASSISTANT),
+        simulation.level(text, text, [text], text, text),
     ]
 
 
@@ -147,6 +156,28 @@ def test_what_cannot_be_asked() -> None:
     for turns in ([], [Message("user", "p")], [Message("assistant", "a"), Message("user", "p")]):
         with pytest.raises(ValueError, match="ends with the assistant"):
             conversing.late("zero_shot", turns, "q")
+
+
+def test_whoever_plays_the_person_sees_the_newest_exchanges_of_a_long_conversation() -> None:
+    assert simulation.BEGINS in simulation.person("p", "q", [], ["a"], [])[-1].content
+    long = [Message(("user", "assistant")[at % 2], f"{at} " + "x" * 9000) for at in range(20)]
+    shown = simulation.person("p", "q", ["a"], [], long)[-1].content
+    assert simulation.LEFT_OUT in shown and simulation.NOTHING_NEW in shown
+    assert "[[assistant]]\n19 " in shown and "\n0 x" not in shown
+    assert len(shown) < simulation.LONGEST_TALK + 4 * simulation.LONGEST_MESSAGE
+    for talk in ([Message("user", "p")], [Message("assistant", "a"), Message("user", "p")]):
+        with pytest.raises(ValueError, match="ends with the assistant"):
+            simulation.person("p", "q", [], [], talk)
+
+
+def test_the_assistant_under_test_is_never_shown_the_profile() -> None:
+    """A chat as any other: the system message is fixed, the talk stands as it was, nothing is fenced."""
+    talk = [Message("user", "I bake."), Message("assistant", "Bread?")]
+    for manner in simulation.ASSISTANT:
+        asked = simulation.assistant(manner, talk, "Rye.")
+        assert [one.role for one in asked] == ["system", "user", "assistant", "user"]
+        assert [one.content for one in asked[1:]] == ["I bake.", "Bread?", "Rye."]
+        assert "[[" not in "".join(one.content for one in asked)
 
 
 def test_defusing_takes_linear_time() -> None:
