@@ -52,6 +52,7 @@ _PUBLIC = re.compile(
 """What anybody may ask for: signing in, the rating page (which asks for a link's key or a session itself), and static files."""
 _NEEDED: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"/|/api/mine[\w./-]*"), "visitor"),
+    (re.compile(r"/verdicts|/api/verdicts(/[\w./-]*)?"), "annotator"),
     (re.compile(r"/people|/api/people[\w./-]*"), "admin"),
 )
 

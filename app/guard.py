@@ -45,7 +45,8 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 _PAGES = (
-    "data|trees|checks|score|studies|build|critic|train|evaluate|models|jobs|rollouts|rate|settings|people|sign-in|join"
+    "data|trees|checks|score|studies|build|critic|train|evaluate|verdicts|models|jobs|rollouts|rate|settings|people|sign-in"
+    "|join"
 )
 _OPEN = re.compile(
     rf"/|/({_PAGES})|/api/[\w./-]*|/ui/[\w./-]*|/(assets|static|svelte|cdn)/[\w./+@-]*|/theme\.css|/favicon\.ico"

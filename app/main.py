@@ -35,6 +35,8 @@ from app.api import settings as settings_routes
 from app.api import studies as study_routes
 from app.api import train as train_routes
 from app.api import trees as tree_routes
+from app.api import verdict_report as verdict_report_routes
+from app.api import verdicts as verdict_routes
 from app.auth import first_admin, identify
 from app.context import Context
 from app.engines.apart import Residents
@@ -59,6 +61,7 @@ from app.pages import (
     studies,
     train,
     trees,
+    verdicts,
 )
 from app.views.shell import HEAD
 
@@ -99,6 +102,8 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(model_routes.router(context))
     app.include_router(rollout_routes.router(context))
     app.include_router(evaluation_routes.router(context))
+    app.include_router(verdict_routes.router(context))
+    app.include_router(verdict_report_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -164,6 +169,8 @@ def _pages() -> gr.Blocks:
         train.build()
     with demo.route("Evaluate", "/evaluate"):
         evaluate.build()
+    with demo.route("Verdicts", "/verdicts"):
+        verdicts.build()
     with demo.route("Models", "/models"):
         models.build()
     with demo.route("Jobs", "/jobs"):

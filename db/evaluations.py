@@ -277,7 +277,7 @@ def columns(database: Database, evaluation_id: int) -> Verdicts:
         raise LookupError(f"there is no evaluation {evaluation_id}")
     rows, every = lines(database, evaluation_id), cases(database, evaluation_id)
     planned = [(row, case) for row, line in enumerate(rows) for case, one in enumerate(every) if fits(line, one)]
-    place = {(rows[row].id, every[case].id): at for at, (row, case) in enumerate(planned)}
+    place = places(rows, every)
     answers = """
     SELECT a.id, a.row_id, a.case_id, length(a.judged) FROM evaluation_answer a JOIN evaluation_row r ON r.id = a.row_id
     WHERE r.evaluation_id = :id
@@ -317,6 +317,12 @@ def columns(database: Database, evaluation_id: int) -> Verdicts:
         repeat=told[:, 3],
         outcome=told[:, 4],
     )
+
+
+def places(rows: Sequence[Line], every: Sequence[Case]) -> dict[tuple[int, int], int]:
+    """Where the response of a line to a case (their ids) stands in `columns`."""
+    planned = ((line.id, case.id) for line in rows for case in every if fits(line, case))
+    return {one: at for at, one in enumerate(planned)}
 
 
 def label(line: Line) -> str:

@@ -18,6 +18,7 @@ from core.evaluation.report import Drawing, Report, report
 from core.evaluation.spec import EvaluateSpec
 from core.evaluation.table import ABSENT, CANNOT, NO, TIED, UNPARSED, YES, Verdicts, settle
 from core.evaluation.verdicts import CHECKS, COLUMNS
+from core.jobs import objects as _json
 from core.jobs import plain
 from core.specs import read_spec
 from core.types import shorten
@@ -170,19 +171,6 @@ def about(found: Whole | Loaded) -> dict[str, Any]:
             for metric in METRICS
         ],
     }
-
-
-def _json(value: Any) -> Any:
-    """Named tuples as objects, all the way down."""
-    if (fields := getattr(value, "_asdict", None)) is not None:
-        return _json(fields())
-    match value:
-        case dict():
-            return {str(name): _json(part) for name, part in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        case list() | tuple():
-            return [_json(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
-        case _:
-            return value
 
 
 def methods(found: Whole) -> str:

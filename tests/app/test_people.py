@@ -103,12 +103,14 @@ def test_no_route_of_ours_is_open_by_accident(peopled: Context) -> None:
     assert free == {
         "/api/session", "/api/join", "/api/rate/sheet", "/api/rate/hold", "/api/rate/acts", "/api/rate/consent", "/api/rate/withdraw",
     }  # fmt: skip
-    stranger, annotator = browser(peopled), entered(peopled, "Anne")
+    stranger, visitor, annotator = browser(peopled), entered(peopled, "Vera"), entered(peopled, "Anne")
+    theirs = {path for path in ours if needed(path.replace("{", "").replace("}", "")) == "annotator"}
+    assert theirs == {"/api/verdicts", "/api/verdicts/{queue_id}", "/api/verdicts/reveal"}
     for path in ours - free - {"/api/mine", "/api/mine/password"}:
-        address = path.replace("{", "").replace("}", "")
+        address, below = path.replace("{", "").replace("}", ""), visitor if path in theirs else annotator
         for method in ("GET", "POST", "DELETE", "PUT"):
             assert stranger.request(method, address).status_code == 401, path
-            assert annotator.request(method, address).status_code == 403, path
+            assert below.request(method, address).status_code == 403, path
 
 
 def test_pages_lead_to_the_door_or_home(peopled: Context) -> None:
