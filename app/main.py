@@ -27,6 +27,7 @@ from app.api import evaluations as evaluation_routes
 from app.api import jobs as job_routes
 from app.api import models as model_routes
 from app.api import people as people_routes
+from app.api import planning as planning_routes
 from app.api import rate as rate_routes
 from app.api import rollouts as rollout_routes
 from app.api import score as score_routes
@@ -102,6 +103,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(model_routes.router(context))
     app.include_router(rollout_routes.router(context))
     app.include_router(evaluation_routes.router(context))
+    app.include_router(planning_routes.router(context))
     app.include_router(verdict_routes.router(context))
     app.include_router(verdict_report_routes.router(context))
 

@@ -115,7 +115,7 @@ Subtext.evalreport = async (box, id) => {
   const forget = () => {
     const name = el("input", { id: "st-forget-name", "aria-label": "Name of the evaluation", autocomplete: "off", spellcheck: "false" });
     const go = el("button", { class: "st-button st-danger", type: "button", id: "st-forget-go", onclick: guarded(async () => { await api(`/api/evaluations/${id}/remove`, { name: name.value }); location.href = "/evaluate"; }) }, "Delete for good");
-    Subtext.dialog("Delete this evaluation", el("p", {}, "All its answers and verdicts go with it. Type its name to delete it:"), el("p", { class: "st-verbatim" }, found.evaluation.name), name, go);
+    Subtext.dialog("Delete this evaluation", el("p", {}, "All its answers and verdicts go with it, people's too. Type its name to delete it:"), el("p", { class: "st-verbatim" }, found.evaluation.name), name, go);
   };
   const head = (job) => {
     const one = found.evaluation, going = Subtext.alive(one.status), data = one.data;
@@ -127,6 +127,7 @@ Subtext.evalreport = async (box, id) => {
       going ? el("progress", { class: "st-wide-progress", max: job?.progress_total || found.answers.planned || 1, value: job?.progress_total ? job.progress_done : found.answers.generated, "aria-label": "Progress of the evaluation" }) : null,
       going ? el("p", { class: "st-dim" }, job?.message ? `${job.message} ` : null, "The report fills while the job runs; numbers move until it is done.") : null,
       !going && !one.finished_at ? el("p", { class: "st-note" }, "The evaluation is not complete. Start its job again on the Jobs page: nothing that was answered is asked twice.") : null,
+      el("div", { class: "st-actions" }, one.judges.length ? el("a", { class: "st-button st-primary", href: address(id, { view: "people" }), id: "st-with-people" }, "Check with people") : null, el("a", { class: "st-button", href: `/evaluate?plan=${id}`, id: "st-plan-next" }, "Plan the next study")),
       el("div", { class: "st-actions", role: "group", "aria-label": "Export" }, FORMATS.map(([name, text]) => el("a", { class: "st-button", href: `/api/evaluations/${id}/export/${name}`, download: "", "data-export": name }, text)), el("button", { class: "st-button st-danger", type: "button", id: "st-forget", disabled: going, title: going ? "Cancel its job first." : null, onclick: forget }, "Delete…")));
   };
 
