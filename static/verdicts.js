@@ -100,7 +100,7 @@ Subtext.verdicts = (element) => Subtext.page(element, "Checks of responses", asy
     draw = () => {
       const one = current();
       if (!one) return fill(panel, el("p", { id: "st-verdict-done" }, found.queue.closed ? "This queue is closed; thank you." : "That is all: nothing is left for you in this queue. Thank you."), el("div", { class: "st-actions" }, el("button", { class: "st-button", type: "button", onclick: () => move(-1) }, "Back (k)"), el("a", { class: "st-button", href: "/verdicts" }, "All queues")));
-      const [first, ...rest] = one.question.split("\n"), focus = document.activeElement?.dataset?.answer;
+      const [first, ...rest] = one.question.split(/\n(?=[A-Z])/), focus = document.activeElement?.dataset?.answer;
       fill(panel, el("div", { class: "st-columns st-check-sides" },
         el("div", {}, one.preference ? [el("h3", {}, "Preference"), el("p", { class: "st-preference st-verbatim", id: "st-verdict-preference" }, one.preference)] : el("p", { class: "st-note" }, "This question is answered without the preference, as the judge does."),
           el("h3", {}, "Query"), el("p", { class: "st-query st-verbatim" }, one.query), el("h3", {}, "Response"), el("p", { class: "st-verbatim", id: "st-verdict-response" }, one.response)),

@@ -12,10 +12,11 @@ from app.actions.evaluations import LONGEST, PAGE, Loaded, about, loaded
 from app.actions.verdict_checks import materials, title
 from app.context import Context
 from app.errors import Refused
+from core.bootstrap import Interval
 from core.evaluation.asking_people import digest
 from core.evaluation.metrics import LABELS, METRICS, PARTS, Metric, scores
 from core.evaluation.people import Against, Kind, against_people, kind_of, pairs, too_few
-from core.evaluation.ppi import Estimates, caution, estimates, labels_in
+from core.evaluation.ppi import Estimate, Estimates, caution, estimates, labels_in
 from core.evaluation.report import Cell, report
 from core.evaluation.table import CANNOT, NO, YES, Said, Verdicts, settle, with_judges
 from core.evaluation.verdicts import CHECKS
@@ -103,9 +104,19 @@ def _estimated(found: Answered) -> list[Estimated]:
         for metric in METRICS:
             labels = labels_in(table, judge, human, row, metric)
             if labels.people.size:
-                own = estimates(labels)
+                own = _shares(estimates(labels))
                 made.append(Estimated(row, metric, cells[row][metric], own, caution(own)))
     return made
+
+
+def _shares(found: Estimates) -> Estimates:
+    """The estimates of a share: their intervals end at 0 and 1, which takes nothing that could be true away."""
+
+    def within(one: Estimate) -> Estimate:
+        low, high = (min(1.0, max(0.0, end)) if end == end else end for end in one.interval)
+        return one._replace(interval=Interval(low, high))
+
+    return Estimates(within(found.people), within(found.ppi), within(found.tuned), found.judge)
 
 
 def shown(context: Context, evaluation_id: int) -> dict[str, Any]:

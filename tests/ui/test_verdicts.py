@@ -30,7 +30,8 @@ def fill(data: Path, folder: Path) -> None:
     prepare(context)
     with Misbehaving(answer=said) as model:
         for number, name in enumerate(("To check", "Checked"), 1):
-            run(served(context, model), spec(1, name=name, checks=EIGHT), folder / str(number))
+            order = spec(1, name=name, checks=EIGHT, order_audit=0.3 if name == "Checked" else 0)
+            run(served(context, model), order, folder / str(number))
     draw(context, 1, Order(size=24, seed=2), "R")
     queue = draw(context, 2, Order(size=320, each=2), "R")
     for who in ("Anne", "<b>Ben</b>"):
@@ -177,6 +178,18 @@ def test_the_report_of_judge_and_people_opens_its_answers(desk: Page, tmp_path: 
     expect(desk.locator("[data-queue='3']")).to_contain_text("of 12")
     desk.get_by_role("button", name="Close queue 3").click()
     expect(desk.get_by_role("button", name="Open queue 3")).to_be_visible()
+
+
+def test_the_audit_of_the_order_stands_beside_the_one_of_length(desk: Page) -> None:
+    visit(desk, "/evaluate?evaluation=2")
+    desk.get_by_text("Audits: length").click()
+    expect(desk.locator("#st-audits [data-order]")).to_have_count(9)
+    expect(desk.locator("#st-audits [data-order=all]")).to_contain_text("96")
+    seen = Axe().run(desk)
+    assert seen.violations_count == 0, seen.generate_report()
+    visit(desk, "/evaluate?evaluation=1")
+    desk.get_by_text("Audits: length").click()
+    expect(desk.locator("#st-audits")).to_contain_text("It was not asked")
 
 
 def test_the_next_study_is_planned(desk: Page) -> None:
