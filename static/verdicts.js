@@ -16,9 +16,11 @@ Subtext.verdicts = (element) => Subtext.page(element, "Checks of responses", asy
     const KEPT = `subtext-verdicts-${found.owner}`, AHEAD = "subtext-verdicts-ahead";
     const trail = []; // what can be taken back: [{item, before}]
     let items = [...found.before, ...found.items], at = found.before.length, flying = false, draw = () => {};
-    let pending = [];
-    try { pending = JSON.parse(localStorage.getItem(KEPT)) || []; } catch { pending = []; }
-    const keep = () => localStorage.setItem(KEPT, JSON.stringify(pending));
+    // Several tabs share what is kept: each adds and drops its own.
+    const kept = () => { try { return JSON.parse(localStorage.getItem(KEPT)) || []; } catch { return []; } };
+    const keep = (entry) => localStorage.setItem(KEPT, JSON.stringify([...kept(), entry]));
+    const drop = (entry) => localStorage.setItem(KEPT, JSON.stringify(kept().filter((other) => other.client_id !== entry.client_id)));
+    const pending = kept();
     const state = el("p", { class: "st-dim", id: "st-verdict-state", role: "status" }), panel = el("div", { id: "st-verdict" }), bar = el("progress", { class: "st-wide-progress", "aria-label": "Answered by you" }), count = el("span", { class: "st-dim", id: "st-verdict-count" });
     const say = (text) => { state.textContent = text; };
     const current = () => items[at] || null;
@@ -39,8 +41,9 @@ Subtext.verdicts = (element) => Subtext.page(element, "Checks of responses", asy
         if (!reply || reply.status >= 500 || reply.status === 429) { say("The server does not answer; the answer is kept in this browser and sent again."); setTimeout(() => { flush(); }, 2000); break; }
         if (reply.status === 401) { location.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`; break; }
         const data = await reply.json().catch(() => ({}));
+        if (reply.status === 403) { say(`${data.error || "You may not answer here any more."} The answer is kept in this browser.`); break; }
         pending.shift();
-        keep();
+        drop(sent);
         const one = items.find((other) => other.task === sent.task);
         if (!reply.ok) { say(""); Subtext.toast(data.error || "The server refused an answer.", "st-bad"); if (one && one.last === sent.client_id) one.answer = one.saved || ""; }
         else { if (one) { if (!one.saved && sent.answer) { found.queue.done += 1; found.queue.left = Math.max(0, found.queue.left - 1); } if (one.saved && !sent.answer) { found.queue.done -= 1; found.queue.left += 1; } one.saved = sent.answer; } if (!pending.length) say(sent.answer ? "Saved." : "Taken back."); }
@@ -53,7 +56,7 @@ Subtext.verdicts = (element) => Subtext.page(element, "Checks of responses", asy
       one.answer = value;
       one.last = Subtext.uuid();
       pending.push({ task: one.task, digest: one.digest, answer: value, client_id: one.last });
-      keep();
+      keep(pending.at(-1));
       draw();
       flush();
     };
