@@ -54,6 +54,7 @@ _NEEDED: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"/api/respond/keep"), "researcher"),
     (re.compile(r"/respond|/api/respond[\w./-]*"), "visitor"),
     (re.compile(r"/|/api/mine[\w./-]*"), "annotator"),
+    (re.compile(r"/verdicts|/api/verdicts(/[\w./-]*)?"), "annotator"),
     (re.compile(r"/people|/api/people[\w./-]*"), "admin"),
 )
 

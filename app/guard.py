@@ -46,7 +46,7 @@ _HEADERS = {
 }
 _PAGES = "|".join(
     (
-        "respond|data|trees|checks|score|studies|build|critic|train|evaluate|simulate",
+        "respond|data|trees|checks|score|studies|build|critic|train|evaluate|simulate|verdicts",
         "models|jobs|rollouts|rate|settings|people|sign-in|join",
     )
 )

@@ -7,7 +7,7 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000000"
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
 
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from app.api import evaluations as evaluation_routes
 from app.api import jobs as job_routes
 from app.api import models as model_routes
 from app.api import people as people_routes
+from app.api import planning as planning_routes
 from app.api import rate as rate_routes
 from app.api import respond as respond_routes
 from app.api import rollouts as rollout_routes
@@ -37,6 +38,8 @@ from app.api import simulations as simulation_routes
 from app.api import studies as study_routes
 from app.api import train as train_routes
 from app.api import trees as tree_routes
+from app.api import verdict_report as verdict_report_routes
+from app.api import verdicts as verdict_routes
 from app.auth import first_admin, identify
 from app.context import Context
 from app.engines.apart import Residents
@@ -63,6 +66,7 @@ from app.pages import (
     studies,
     train,
     trees,
+    verdicts,
 )
 from app.views.shell import HEAD
 
@@ -105,6 +109,9 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(rollout_routes.router(context))
     app.include_router(evaluation_routes.router(context))
     app.include_router(simulation_routes.router(context))
+    app.include_router(planning_routes.router(context))
+    app.include_router(verdict_routes.router(context))
+    app.include_router(verdict_report_routes.router(context))
 
     @app.exception_handler(Refused)
     def refused(_request: Request, refusal: Refused) -> JSONResponse:
@@ -147,47 +154,37 @@ def create_app(context: Context) -> FastAPI:
     return app
 
 
+_PAGES: tuple[tuple[str, str, Callable[[], None]], ...] = (
+    ("Respond", "/respond", respond.build),
+    ("Data", "/data", data.build),
+    ("Trees", "/trees", trees.build),
+    ("Checks", "/checks", checks.build),
+    ("Score", "/score", score.build),
+    ("Studies", "/studies", studies.build),
+    ("Settings", "/settings", settings.build),
+    ("Build", "/build", build.build),
+    ("Critic", "/critic", critic.build),
+    ("Train", "/train", train.build),
+    ("Evaluate", "/evaluate", evaluate.build),
+    ("Dialogues", "/simulate", simulate.build),
+    ("Verdicts", "/verdicts", verdicts.build),
+    ("Models", "/models", models.build),
+    ("Jobs", "/jobs", jobs.build),
+    ("Rollouts", "/rollouts", rollouts.build),
+    ("Rate", "/rate", rate.build),
+    ("People", "/people", people.build),
+    ("Sign in", "/sign-in", sign_in.build),
+    ("Join", "/join", sign_in.build_join),
+)
+"""Every page but the first: name, address, what draws it."""
+
+
 def _pages() -> gr.Blocks:
     with gr.Blocks(title="Subtext", analytics_enabled=False, fill_width=True) as demo:
         home.build()
-    with demo.route("Respond", "/respond"):
-        respond.build()
-    with demo.route("Data", "/data"):
-        data.build()
-    with demo.route("Trees", "/trees"):
-        trees.build()
-    with demo.route("Checks", "/checks"):
-        checks.build()
-    with demo.route("Score", "/score"):
-        score.build()
-    with demo.route("Studies", "/studies"):
-        studies.build()
-    with demo.route("Settings", "/settings"):
-        settings.build()
-    with demo.route("Build", "/build"):
-        build.build()
-    with demo.route("Critic", "/critic"):
-        critic.build()
-    with demo.route("Train", "/train"):
-        train.build()
-    with demo.route("Evaluate", "/evaluate"):
-        evaluate.build()
-    with demo.route("Dialogues", "/simulate"):
-        simulate.build()
-    with demo.route("Models", "/models"):
-        models.build()
-    with demo.route("Jobs", "/jobs"):
-        jobs.build()
-    with demo.route("Rollouts", "/rollouts"):
-        rollouts.build()
-    with demo.route("Rate", "/rate"):
-        rate.build()
-    with demo.route("People", "/people"):
-        people.build()
-    with demo.route("Sign in", "/sign-in"):
-        sign_in.build()
-    with demo.route("Join", "/join"):
-        sign_in.build_join()
+    for name, path, draw in _PAGES:
+        with demo.route(name, path):
+            draw()
     return demo
 
 

@@ -52,6 +52,19 @@ def plain(value: Any) -> Any:
             return value
 
 
+def objects(value: Any) -> Any:
+    """Named tuples as objects, all the way down, for `plain`."""
+    if (fields := getattr(value, "_asdict", None)) is not None:
+        return objects(fields())
+    match value:
+        case dict():
+            return {str(name): objects(part) for name, part in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        case list() | tuple():
+            return [objects(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value
+
+
 def rate(done: float, since_done: float, seconds: float) -> float | None:
     """Units a second since the first report of this attempt; None while nothing can be said.
 

@@ -270,14 +270,23 @@ def remove(database: Database, evaluation_id: int) -> bool:
         return bool(connection.execute(text("DELETE FROM evaluation WHERE id = :id"), {"id": evaluation_id}).rowcount)
 
 
-def columns(database: Database, evaluation_id: int) -> Verdicts:
-    """All planned responses and outcomes of an evaluation as columns; responses line by line, in the order of the cases."""
+def swapped(judge: int, judges: int) -> int:
+    """The number under which judge number `judge` of `judges` is kept where it read the material in the other order; for a
+    choice (0) the one with the options turned round."""
+    return judge + max(1, judges)
+
+
+def columns(database: Database, evaluation_id: int, both_orders: bool = False) -> Verdicts:
+    """All planned responses and outcomes of an evaluation as columns; responses line by line, in the order of the cases.
+
+    What was judged once more in the other order is left out; with `both_orders` it stands behind the judges (`swapped`).
+    """
     found = get(database, evaluation_id)
     if found is None:
         raise LookupError(f"there is no evaluation {evaluation_id}")
     rows, every = lines(database, evaluation_id), cases(database, evaluation_id)
     planned = [(row, case) for row, line in enumerate(rows) for case, one in enumerate(every) if fits(line, one)]
-    place = {(rows[row].id, every[case].id): at for at, (row, case) in enumerate(planned)}
+    place = places(rows, every)
     answers = """
     SELECT a.id, a.row_id, a.case_id, length(a.judged) FROM evaluation_answer a JOIN evaluation_row r ON r.id = a.row_id
     WHERE r.evaluation_id = :id
@@ -300,12 +309,14 @@ def columns(database: Database, evaluation_id: int) -> Verdicts:
     at_topic = {name: at for at, name in enumerate(topics)}
     told = np.array([tuple(row) for row in said], dtype=np.int64).reshape(-1, 5)
     item = np.array([at_answer.get(answer, -1) for answer in told[:, 0].tolist()], dtype=np.int64)
-    told, item = told[item >= 0], item[item >= 0]
+    names = tuple(str(judge["name"]) for judge in found.judges) or ("",)
+    usable = (item >= 0) & (both_orders | (told[:, 2] < len(names)))
+    told, item = told[usable], item[usable]
     return Verdicts(
         rows=tuple(Row(label(line), str(found.data["like"]), line.model, line.method, line.turns) for line in rows),
         scenarios=clusters,
         topics=topics,
-        judges=tuple(str(judge["name"]) for judge in found.judges) or ("",),
+        judges=(*names, *(f"{name}, other order" for name in names)) if both_orders else names,
         row=np.array([row for row, _ in planned], dtype=np.int64),
         scenario=np.array([at_cluster[every[case].cluster] for _, case in planned], dtype=np.int64),
         topic=np.array([at_topic[every[case].topic] for _, case in planned], dtype=np.int64),
@@ -317,6 +328,12 @@ def columns(database: Database, evaluation_id: int) -> Verdicts:
         repeat=told[:, 3],
         outcome=told[:, 4],
     )
+
+
+def places(rows: Sequence[Line], every: Sequence[Case]) -> dict[tuple[int, int], int]:
+    """Where the response of a line to a case (their ids) stands in `columns`."""
+    planned = ((line.id, case.id) for line in rows for case in every if fits(line, case))
+    return {one: at for at, one in enumerate(planned)}
 
 
 def label(line: Line) -> str:

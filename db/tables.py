@@ -1,7 +1,7 @@
 """All tables, private to `db`. One row per node; texts of nodes and scenarios are also in full-text tables (see 0001).
 
-Jobs, calls and registered models stand in `db.job_tables`, evaluations in `db.evaluation_tables`, simulated
-dialogues in `db.simulation_tables`.
+Jobs, calls and registered models stand in `db.job_tables`, evaluations in `db.evaluation_tables`,
+what people say of their verdicts in `db.verdict_tables`, simulated dialogues in `db.simulation_tables`.
 """
 
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel
 from db import evaluation_tables as evaluation_tables  # its tables are part of the schema
 from db import job_tables as job_tables  # its tables are part of the schema
 from db import simulation_tables as simulation_tables  # its tables are part of the schema
+from db import verdict_tables as verdict_tables  # its tables are part of the schema
 
 
 class DataSetRow(SQLModel, table=True):

@@ -15,8 +15,9 @@ Subtext.evaluate = (element) => Subtext.page(element, "Evaluate", async () => {
       el("span", { class: "st-dim" }, `${one.data.name} v${one.data.version}, ${many(one.data.cases, "case")} · ${many(one.rows, "row")} · ${one.judges.length ? `judged by ${one.judges.join(", ")}` : "no judge"} · ${ago(one.created_at)} `, one.job ? el("a", { href: `/jobs?job=${one.job}` }, `Job ${one.job}`) : null)))) : el("p", { class: "st-dim", id: "st-no-evaluations" }, "None yet. The form below starts one; the starter model answers at once, offline."));
   };
   const show = async () => {
+    if (query.has("plan")) { back("/evaluate", "All evaluations"); called(await Subtext.planner(box, asked("plan"))); return; }
     if (id === null) { fill(box, await list()); await Subtext.evalform(box); return; }
-    const [href, text, view] = asked("first") !== null && asked("second") !== null ? [address(id), "Report", Subtext.evalcompare] : asked("row") !== null ? [address(id), "Report", Subtext.evalitems] : ["/evaluate", "All evaluations", Subtext.evalreport];
+    const [href, text, view] = query.get("view") === "people" ? [query.get("of") ? address(id, { view: "people" }) : address(id), query.get("of") ? "Judges and people" : "Report", Subtext.evalpeople] : asked("first") !== null && asked("second") !== null ? [address(id), "Report", Subtext.evalcompare] : asked("row") !== null ? [address(id), "Report", Subtext.evalitems] : ["/evaluate", "All evaluations", Subtext.evalreport];
     back(href, text);
     called(await view(box, id));
   };

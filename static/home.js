@@ -45,9 +45,10 @@ Subtext.home = (element) => Subtext.page(element, "Home", async () => {
 // Home of people who rate: their studies, and nothing of the data.
 Subtext.ownStudies = (element, mine) => {
   const { el, many } = Subtext;
+  const asked = mine.role === "annotator" ? el("section", { class: "st-card" }, el("h2", {}, "Checks of responses"), el("p", {}, el("a", { href: "/verdicts" }, "Questions about single responses"), el("span", { class: "st-dim" }, " · yes, no or cannot determine, by keyboard"))) : null;
   const rows = mine.studies.map((study) => el("li", {},
     el("a", { href: `/rate?study=${study.study_id}`, class: "st-button st-primary" }, study.done < study.dialogues && study.status === "running" ? "Go on rating" : "Look at it"),
     el("span", {}, ` ${study.done} of ${many(study.dialogues, "dialogue")} done${study.status === "running" ? "" : "; closed"}`)));
   Subtext.fill(element.querySelector("#st-body"), el("h1", {}, `Welcome, ${mine.name}`),
-    el("section", { class: "st-card" }, el("h2", {}, "Your studies"), rows.length ? el("ul", { class: "st-next" }, rows) : el("p", { class: "st-dim" }, "No study is waiting for you. A researcher adds you by the name of your account.")));
+    el("section", { class: "st-card" }, el("h2", {}, "Your studies"), rows.length ? el("ul", { class: "st-next" }, rows) : el("p", { class: "st-dim" }, "No study is waiting for you. A researcher adds you by the name of your account.")), asked);
 };

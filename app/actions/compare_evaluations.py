@@ -6,7 +6,7 @@ Reads what `app.actions.evaluate` stored; asks no model.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from app.actions.evaluations import LONGEST, PAGE, SAID, Loaded, about, as_json, cases_of, loaded, row_of
+from app.actions.evaluations import LONGEST, PAGE, SAID, Loaded, about, cases_of, loaded, row_of
 from app.context import Context
 from app.errors import Refused
 from core.checks import word_diff
@@ -14,7 +14,7 @@ from core.evaluation.metrics import LABELS, PARTS, Metric
 from core.evaluation.pairing import Paired, Side, beside, difference, paired
 from core.evaluation.table import Ints, settle
 from core.evaluation.verdicts import COLUMNS
-from core.jobs import plain
+from core.jobs import objects, plain
 from db import evaluations
 from db.evaluations import Case
 
@@ -59,7 +59,7 @@ def compared(
         "difference": apart, "alone": [one.alone, two.alone], "notes": _notes(sides, metric), "name": one.found.stored.name,
         "sides": [about(side.found) | {"id": side.found.stored.id} for side in sides],
     }  # fmt: skip
-    return plain(as_json(told))
+    return plain(objects(told))
 
 
 def _opened(context: Context, pair: tuple[Place, Place]) -> tuple[_Opened, _Opened]:

@@ -22,24 +22,25 @@ from app.engines.roles import open_model
 from app.errors import Refused, result_of
 from core.best_of import best_of
 from core.evaluation import choices, methods, verdicts
-from core.evaluation.choices import Choice
+from core.evaluation.choices import Choice, Chosen
 from core.evaluation.filler import FILLER
 from core.evaluation.methods import Exchange, Method, MethodName, Sampling, read_response, take_filler
-from core.evaluation.spec import EvaluateSpec
+from core.evaluation.spec import EvaluateSpec, audited
 from core.evaluation.verdicts import Material, Opinion, opinion
 from core.jobs import Reporter
 from core.parsing import Malformed
 from core.ports import Ask, ChatModel, Failure, Reply, Streamed
-from core.prompts.verdicts import Check
+from core.prompts.verdicts import Check, Order
 from core.scoring import Case as Response
 from core.scoring import Scoring, score_all
 from core.steps import judged_steps
 from core.types import shorten
 from db import evaluations
-from db.evaluations import CUT, Answer, Case, Line, Verdict
+from db.evaluations import CUT, Answer, Case, Line, Task, Verdict
 
 _FOR_GOOD = ("refused", "too_large")
 """Failures that come again: such an answer or verdict stays missing, and is counted."""
+OTHER: Mapping[Order, Order] = {"preference_first": "response_first", "response_first": "preference_first"}
 _OTHER_SEEDS = 1_000
 """What a second try adds to the seed, so that it is another question for the cache."""
 
@@ -84,9 +85,16 @@ class _Work:
     planned: int = 0
     lost: Counter[str] = field(default_factory=Counter[str])
     calls: asyncio.Semaphore = field(init=False)
+    again: frozenset[tuple[Task, int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.calls = asyncio.Semaphore(self.spec.side_by_side)
+        self.again = frozenset((*self._audited("answer"), *self._audited("choice")))
+
+    def _audited(self, task: Task) -> list[tuple[Task, int]]:
+        """The cases of a task (ids) that are judged in both orders."""
+        own = [case.id for case in self.plan.cases if task == "answer" or case.choice is not None]
+        return [(task, own[place]) for place in audited(self.spec, len(own))]
 
     async def ask(self, model: ChatModel, ask: Ask) -> Reply | Failure:
         """One call, once there is a place for it; failures that may pass are counted by their reason."""
@@ -95,6 +103,11 @@ class _Work:
         if isinstance(outcome, Failure) and outcome.kind not in _FOR_GOOD:
             self.lost[shorten(outcome.reason, 200)] += 1
         return outcome
+
+    @property
+    def judges(self) -> int:
+        """How many judges there are."""
+        return len(self.spec.judges)
 
     def tell(self) -> None:
         """Progress."""
@@ -201,7 +214,8 @@ async def _answer(work: _Work, models: _Models, line: Line, case: Case) -> Answe
         found = read_response("zero_shot", outcome.text, "response")
     if isinstance(found, Malformed):
         return Answer(outcome.text, None, " ".join([*notes, found.reason]))
-    said = await _judge(work, models.judges, Material(case.preference, case.query, found))
+    material = Material(case.preference, case.query, found)
+    said = await _judge(work, models.judges, material, ("answer", case.id) in work.again)
     return Answer(outcome.text, found, " ".join(notes), tuple(said))
 
 
@@ -242,27 +256,38 @@ async def _choose(work: _Work, model: ChatModel, line: Line, case: Case) -> Answ
     """Multiple choice: the letter is the verdict, and nobody judges it."""
     told: Mapping[str, Any] = case.choice or {}
     choice = Choice(case.preference, str(told["query"]), tuple(told["options"]), int(told["right"]))
-    asked = choices.messages(choice, take_filler(FILLER, line.turns))
-    reply = await work.ask(model, Ask(asked, work.spec.max_new, seed=work.spec.seed))
-    found = choices.chosen(choice, reply)
+    reply, said = await _choice(work, model, choice, line.turns)
     if isinstance(reply, Failure):
         return Answer("", None, reply.reason)
-    return Answer(reply.text, reply.text, "", (Verdict("choice", 0, 0, found.outcome, "", found.why, ""),))
+    made = [Verdict("choice", 0, 0, said.outcome, "", said.why, "")]
+    if ("choice", case.id) in work.again:
+        turned, other = await _choice(work, model, choices.turned(choice), line.turns)
+        text = "" if isinstance(turned, Failure) else turned.text
+        made.append(Verdict("choice", evaluations.swapped(0, work.judges), 0, other.outcome, "", other.why, text))
+    return Answer(reply.text, reply.text, "", tuple(made))
 
 
-async def _judge(work: _Work, judges: Sequence[ChatModel], about: Material) -> list[Verdict]:
-    spec = work.spec
-    how = spec.judging()
-    planned: list[tuple[Check, int, int, Ask]] = [
-        (check, place, repeat, ask)
+async def _choice(work: _Work, model: ChatModel, choice: Choice, turns: int) -> tuple[Reply | Failure, Chosen]:
+    asked = choices.messages(choice, take_filler(FILLER, turns))
+    reply = await work.ask(model, Ask(asked, work.spec.max_new, seed=work.spec.seed))
+    return reply, choices.chosen(choice, reply)
+
+
+async def _judge(work: _Work, judges: Sequence[ChatModel], about: Material, again: bool) -> list[Verdict]:
+    """What every judge says; `again` also in the other order, under a number of its own (`db.evaluations.swapped`)."""
+    spec, how = work.spec, work.spec.judging()
+    orders = [(how, 0), (replace(how, order=OTHER[how.order]), work.judges)] if again else [(how, 0)]
+    planned: list[tuple[Check, int, int, int, Ask]] = [
+        (check, place, shift, repeat, ask)
         for check in spec.checks
         for place in range(len(judges))
-        for repeat, ask in enumerate(verdicts.asks(check, about, how))
+        for judging, shift in orders
+        for repeat, ask in enumerate(verdicts.asks(check, about, judging))
     ]
-    found = await asyncio.gather(*(_opinion(work, judges[place], ask) for _, place, _, ask in planned))
+    found = await asyncio.gather(*(_opinion(work, judges[place], ask) for _, place, _, _, ask in planned))
     return [
-        Verdict(check, place, repeat, said.outcome, said.explanation, said.why, said.reply)
-        for (check, place, repeat, _), said in zip(planned, found, strict=True)
+        Verdict(check, place + shift, repeat, said.outcome, said.explanation, said.why, said.reply)
+        for (check, place, shift, repeat, _), said in zip(planned, found, strict=True)
     ]
 
 

@@ -17,7 +17,7 @@ from core.evaluation.report import Drawing, Report, report
 from core.evaluation.spec import EvaluateSpec
 from core.evaluation.table import ABSENT, CANNOT, NO, TIED, UNPARSED, YES, Verdicts, settle
 from core.evaluation.verdicts import CHECKS, COLUMNS
-from core.jobs import plain
+from core.jobs import objects, plain
 from core.specs import read_spec
 from core.types import shorten
 from db import evaluations, jobs
@@ -156,13 +156,33 @@ def shown(context: Context, evaluation_id: int) -> dict[str, Any]:
         "topics": slices.by_topic(table) if len(table.topics) > 1 else [],
         "verbosity": audits.verbosity(table, every) if table.judges != ("",) else {},
         "consistency": [audits.consistency(table, judge) for judge in every],
+        "orders": orders(context, one),
         "answers": {
             "planned": int(table.row.size), "generated": int(table.generated.sum()), "verdicts": int(table.item.size),
             "cut_off": evaluations.cut_off(context.database, evaluation_id),
         },
         "methods": methods(found),
     }  # fmt: skip
-    return plain(as_json(told | about(found))) | {"seconds": round(time.perf_counter() - began, 3)}
+    return plain(objects(told | about(found))) | {"seconds": round(time.perf_counter() - began, 3)}
+
+
+class Orders(NamedTuple):
+    """What the order does: for each judge by check (None: all of them), and to multiple choice; empty where it was not asked."""
+
+    judges: list[list[dict[str, Any]]]
+    choice: Any
+
+
+def orders(context: Context, one: Evaluation) -> Orders:
+    """The audit of the order of an evaluation."""
+    if not one.spec.get("order_audit"):
+        return Orders([], None)
+    table = evaluations.columns(context.database, one.id, both_orders=True)
+    judges = range(len(one.judges))
+    pairs = [audits.order_audit(table, judge, evaluations.swapped(judge, len(one.judges))) for judge in judges]
+    told = [[found._asdict() | {"check": check} for check, found in by.items()] for by in pairs]
+    choice = audits.choice_order(table, 0, evaluations.swapped(0, len(one.judges)))
+    return Orders(told, choice if choice.both else None)
 
 
 def about(found: Whole | Loaded) -> dict[str, Any]:
@@ -178,19 +198,6 @@ def about(found: Whole | Loaded) -> dict[str, Any]:
             for metric in METRICS
         ],
     }
-
-
-def as_json(value: Any) -> Any:
-    """Named tuples as objects, all the way down."""
-    if (fields := getattr(value, "_asdict", None)) is not None:
-        return as_json(fields())
-    match value:
-        case dict():
-            return {str(name): as_json(part) for name, part in value.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        case list() | tuple():
-            return [as_json(part) for part in value]  # pyright: ignore[reportUnknownVariableType]
-        case _:
-            return value
 
 
 def methods(found: Whole) -> str:
@@ -256,7 +263,7 @@ def items(context: Context, evaluation_id: int, cell: Cell, offset: int = 0) -> 
             }
         )  # fmt: skip
     told = {"total": len(chosen), "counts": counts, "offset": offset, "items": page, "label": LABELS[cell.metric]}
-    return plain(as_json(told | about(found)))
+    return plain(objects(told | about(found)))
 
 
 def _state(value: float) -> State:
@@ -288,11 +295,19 @@ def item(context: Context, evaluation_id: int, row: int, case_id: int) -> dict[s
     told = None
     if answer is not None:
         said = [
-            one._asdict() | {"judge": "" if one.check == "choice" else found.judges[one.judge]["name"]}
-            for one in answer.verdicts
+            one._asdict() | {"judge": _judge_name(found, one.judge, one.check == "choice")} for one in answer.verdicts
         ]
         told = {"reply": answer.reply[:LONGEST], "judged": answer.judged, "why": answer.why, "verdicts": said}
     return plain({"row": evaluations.label(lines[row]), "case": case._asdict(), "answer": told})
+
+
+def _judge_name(found: Evaluation, judge: int, choice: bool) -> str:
+    """A judge by its number, and whether it read the material in the other order."""
+    judges = max(1, len(found.judges))
+    name = "" if choice else str(found.judges[judge % judges]["name"])
+    if judge < judges:
+        return name
+    return "options turned round" if choice else f"{name}, other order"
 
 
 def remove(context: Context, evaluation_id: int, name: str) -> str:

@@ -1,4 +1,7 @@
-"""`subtext evaluate` and `subtext evaluations`: order an evaluation, list, read, export and delete them; the twin of the page."""
+"""`subtext evaluate` and `subtext evaluations`: order an evaluation, list, read, export and delete them; the twin of the page.
+
+Judges against people are in `evaluation_people`, the next study in `evaluation_plan`.
+"""
 
 import argparse
 import json
@@ -11,6 +14,7 @@ from app.actions.evaluations import FORMATS
 from app.actions.export_data import Download
 from app.actions.preflight_evaluation import check
 from app.actions.prepare import prepare
+from app.commands import evaluation_people, evaluation_plan
 from app.commands.output import hand_out
 from app.commands.policy import number, pair
 from app.context import Context
@@ -49,6 +53,8 @@ def add(commands: Any) -> None:
     for verb, run in ((show, _show), (export, _export), (remove, _remove)):
         verb.add_argument("evaluation", type=number)
         verb.set_defaults(run=run)
+    evaluation_people.add(verbs)
+    evaluation_plan.add(verbs)
     export.add_argument("--format", choices=list(FORMATS), default="csv")
     export.add_argument("--output", type=Path)
     remove.add_argument("--confirm", required=True, metavar="NAME", help="its name, exactly")

@@ -1,5 +1,6 @@
 """Evaluate: models and ways of prompting on the cases of a set. The list, a new one, its report, the items behind a number,
-two rows side by side: which of them is chosen by the address. Filled from /api/evaluations."""
+two rows side by side, judges against people, the next study: which of them is chosen by the address. Filled from
+/api/evaluations and /api/plan."""
 
 from app.page import draw
 from app.views.shell import shell
@@ -8,7 +9,17 @@ BODY = """
 <h1 id="st-evaluate-name">Evaluate</h1>
 <div id="st-evaluate"></div>
 """
-_SCRIPTS = ("starting", "evalwords", "evalpictures", "evalreport", "evalitems", "evalform", "evaluate")
+_SCRIPTS = (
+    "starting",
+    "evalwords",
+    "evalpictures",
+    "evalreport",
+    "evalitems",
+    "evalform",
+    "evalpeople",
+    "planner",
+    "evaluate",
+)
 
 
 def build() -> None:

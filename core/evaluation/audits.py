@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.bootstrap import Interval
 from core.evaluation.intervals import LEVEL, UNKNOWN, cluster_variance, student
-from core.evaluation.people import Against, Pairs, by_check
+from core.evaluation.people import Against, Pairs, against, by_check
 from core.evaluation.table import ABSENT, CANNOT, YES, Ints, Verdicts, settle
 from core.evaluation.verdicts import CHECKS, COLUMNS, Check
 
@@ -35,6 +35,15 @@ def order_audit(table: Verdicts, given: int, swapped: int, draws: int = 2000) ->
         asked = (one[:, at] != ABSENT) & (two[:, at] != ABSENT)
         found.append((check, Pairs(one[asked, at], two[asked, at], table.scenario[asked])))
     return by_check(found, draws)
+
+
+def choice_order(table: Verdicts, given: int, turned: int, draws: int = 2000) -> Against:
+    """Multiple choice with the options as given and turned round (two places in `judges`): read as `order_audit`, a yes being the
+    right option. A change from one wrong option to another is not seen."""
+    at = COLUMNS.index("choice")
+    one, two = (settle(table, [place])[:, at] for place in (given, turned))
+    asked = (one != ABSENT) & (two != ABSENT)
+    return against(Pairs(one[asked], two[asked], table.scenario[asked]), draws)
 
 
 class Consistency(NamedTuple):

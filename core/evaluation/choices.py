@@ -60,6 +60,11 @@ def messages(choice: Choice, filler: Sequence[Exchange] = ()) -> tuple[Message, 
     return late_choose(said, choice.query, choice.options)
 
 
+def turned(choice: Choice) -> Choice:
+    """The question with its options in the opposite order."""
+    return choice._replace(options=choice.options[::-1], right=len(choice.options) - 1 - choice.right)
+
+
 def chosen(choice: Choice, reply: Reply | Failure) -> Chosen:
     """Whether a reply chose the right option."""
     if isinstance(reply, Failure):

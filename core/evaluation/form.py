@@ -48,7 +48,14 @@ FIELDS: tuple[FormField, ...] = (
         "order",
         "judging",
         "Order in a judge's prompt",
-        "Asking both ways in two evaluations shows whether the order moves a judge.",
+        "What a judge reads first.",
+    ),
+    FormField(
+        "order_audit",
+        "judging",
+        "Share judged in both orders",
+        "0.1 judges a tenth of the cases once more in the other order, which shows whether the order moves a judge; no number of "
+        "the report uses these verdicts.",
     ),
     FormField("retries", "judging", "Asked again", "How often more a judge is asked whose reply holds no verdict."),
     FormField(

@@ -6,7 +6,7 @@ Knows answers; not who gave them. Only responses on which both say yes or no are
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +60,43 @@ class Against(NamedTuple):
     neither: int
 
 
+Kind = Literal["yes_yes", "yes_no", "no_yes", "no_no", "judge_cannot", "people_cannot", "neither"]
+"""What became of one answer beside the judge's: the counts of `Against`."""
+FEW = 30
+"""Answers below which a share is said to rest on few."""
+
+
+def kind_of(judge: int, people: int) -> Kind:
+    """The count of `Against` that a pair of codes falls into."""
+    if judge <= YES and people <= YES:
+        kinds: tuple[Kind, ...] = ("no_no", "no_yes", "yes_no", "yes_yes")
+        return kinds[2 * (judge == YES) + (people == YES)]
+    if judge == CANNOT and people <= YES:
+        return "judge_cannot"
+    return "people_cannot" if people == CANNOT and judge <= YES else "neither"
+
+
+def pairs(table: Verdicts, judges: Sequence[int], people: Sequence[int]) -> list[tuple[Check, Ints, Pairs]]:
+    """Every check about which somebody of `people` said something: the responses, and both sides by majority of each.
+
+    `judges` and `people` are places in `table.judges`.
+    """
+    judge, human = (settle(table, side) for side in (judges, people))
+    mine = np.isin(table.judge, list(people))
+    found: list[tuple[Check, Ints, Pairs]] = []
+    for check in CHECKS:
+        at = COLUMNS.index(check)
+        asked = np.unique(table.item[mine & (table.check == at)])
+        if asked.size:
+            found.append((check, asked, Pairs(judge[asked, at], human[asked, at], table.scenario[asked])))
+    return found
+
+
 def pairs_of(table: Verdicts, judges: Sequence[int], people: Sequence[int], check: Check) -> Pairs:
-    """The responses about which somebody of `people` (places in `table.judges`) said something, by majority of each side."""
-    column = COLUMNS.index(check)
-    judge, human = (settle(table, side)[:, column] for side in (judges, people))
-    asked = np.unique(table.item[np.isin(table.judge, list(people)) & (table.check == column)])
-    return Pairs(judge[asked], human[asked], table.scenario[asked])
+    """The pairs of one check; empty where nobody said anything."""
+    nothing = np.zeros(0, dtype=np.int64)
+    found = {name: own for name, _, own in pairs(table, judges, people)}
+    return found.get(check, Pairs(nothing, nothing, nothing))
 
 
 def sampled(table: Verdicts, judges: Sequence[int], size: int, seed: int) -> list[tuple[int, Check]]:
@@ -101,7 +132,18 @@ def against_people(
     table: Verdicts, judges: Sequence[int], people: Sequence[int], draws: int = 2000
 ) -> dict[Check | None, Against]:
     """Every check that people answered, and None for all of them together. `p_holm` is over the checks."""
-    return by_check([(check, pairs_of(table, judges, people, check)) for check in CHECKS], draws)
+    return by_check([(check, own) for check, _, own in pairs(table, judges, people)], draws)
+
+
+def too_few(one: Against) -> str:
+    """Why the figures say little, as a sentence; '' where they do not rest on few answers."""
+    if not one.both:
+        return "There is no response yet on which both the judge and people say yes or no."
+    if one.scenarios < 2:
+        return "All of these answers are about one scenario, which says nothing about others: there is no interval."
+    if one.both < FEW:
+        return f"Only {one.both} answers can be compared: a few others would change these figures."
+    return ""
 
 
 def by_check(found: Sequence[tuple[Check, Pairs]], draws: int = 2000) -> dict[Check | None, Against]:

@@ -20,6 +20,8 @@ from core.evaluation.table import Verdicts, settle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+FEW = 10
+"""Labelled scenarios below which the estimate is said to rest on few."""
 
 
 class Labels(NamedTuple):
@@ -60,8 +62,14 @@ def labels_of(table: Verdicts, judges: Sequence[int], people: Sequence[int], row
 
     Responses without a figure by the judge are left out; those with one by people too are the labelled ones.
     """
+    judge, human = (scores(table, settle(table, side)).value for side in (judges, people))
+    return labels_in(table, judge, human, row, metric)
+
+
+def labels_in(table: Verdicts, judge: Floats, people: Floats, row: int, metric: Metric) -> Labels:
+    """As `labels_of`, from the figures of every response (I, M) by each side: for many rows and figures of one table."""
     column = METRICS.index(metric)
-    judge, human = (scores(table, settle(table, side)).value[:, column] for side in (judges, people))
+    judge, human = judge[:, column], people[:, column]
     judged = (table.row == row) & ~np.isnan(judge)
     both, only = judged & ~np.isnan(human), judged & np.isnan(human)
     return Labels(human[both], judge[both], table.scenario[both], judge[only], table.scenario[only])
@@ -93,6 +101,18 @@ def estimates(labels: Labels) -> Estimates:
     best = min(1.0, max(0.0, float((a * b).sum() / (b**2).sum()))) if powered else 0.0
     found = [_estimate(labels, (a, b), trust) for trust in (0.0, 1.0 if labels.judge_only.size else 0.0, best)]
     return Estimates(found[0], found[1], found[2], judge)
+
+
+def caution(found: Estimates) -> str:
+    """What has to be said of the estimate, as a sentence; '' where it rests on enough."""
+    one = found.tuned
+    if one.why:
+        return one.why
+    if one.scenarios < FEW:
+        return f"People labelled responses of only {one.scenarios} scenarios: the interval rests on a t distribution of few."
+    if not one.judged:
+        return "People labelled every response, so the judge adds nothing."
+    return ""
 
 
 def _check(labels: Labels) -> None:

@@ -3,6 +3,8 @@
 Knows the shape of the order; calls no model.
 """
 
+import math
+import random
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,7 +39,9 @@ class EvaluateSpec(JobSpec):
     many. `choices` adds PrefEval's multiple choice for records that have options; without checks nothing else is asked. `shots`
     examples for few-shot come from the finished trees of the set that are not asked. `samples` answers for best of N are
     compared by `critic`, by `by`. `judged` is what a judge reads. `judges` are chosen as models are; each is asked `repeats`
-    times, more than once at `judge_temperature`. A reply without a verdict is asked for `retries` times more.
+    times, more than once at `judge_temperature`. A reply without a verdict is asked for `retries` times more. A share of the
+    cases, `order_audit`, is judged again with the material in the other order, and chosen again with the options turned round; no
+    number uses these verdicts.
     """
 
     LANE: ClassVar[Lane] = "gpu"
@@ -54,6 +58,7 @@ class EvaluateSpec(JobSpec):
     judge_temperature: float = Field(default=0.7, gt=0, le=2)
     judge_tokens: int = Field(default=400, ge=32, le=8000)
     order: Order = "preference_first"
+    order_audit: float = Field(default=0.0, ge=0, le=1)
     retries: int = Field(default=1, ge=0, le=5)
     judged: Judged = "answer"
     max_new: int = Field(default=512, ge=1, le=32_768)
@@ -75,6 +80,8 @@ class EvaluateSpec(JobSpec):
                 raise ValueError(f"One {name} is named twice.")
         if bool(self.checks) != bool(self.judges):
             raise ValueError("Checks and judges belong together: give both, or none for multiple choice alone.")
+        if self.order_audit and self.order_audit < 1e-4:
+            raise ValueError("order_audit is a share of the cases: 0, or at least 0.0001.")
         if not self.checks and not self.choices:
             raise ValueError("There is nothing to find out: name checks, or switch choices on.")
         if self.temperature == 0 and any(row.method == "best_of_n" for row in self.rows):
@@ -113,6 +120,15 @@ def planned(spec: EvaluateSpec, cases: int, choices: int) -> Counts:
     """The size of an evaluation with so many cases, so many of which have options."""
     rows = spec.rows if spec.checks else []
     answers = sum(spec.samples if row.method == "best_of_n" else 1 for row in rows) * cases
-    verdicts = len(rows) * cases * len(spec.checks) * len(spec.judges) * spec.repeats
-    chosen = len({(row.model, row.turns) for row in spec.rows}) * choices if spec.choices else 0
-    return Counts(len(rows) * cases + chosen, answers + verdicts + chosen, verdicts)
+    judged = cases + len(audited(spec, cases))
+    verdicts = len(rows) * judged * len(spec.checks) * len(spec.judges) * spec.repeats
+    models = len({(row.model, row.turns) for row in spec.rows}) if spec.choices else 0
+    chosen = models * choices
+    turned = models * len(audited(spec, choices))
+    return Counts(len(rows) * cases + chosen, answers + verdicts + chosen + turned, verdicts)
+
+
+def audited(spec: EvaluateSpec, cases: int) -> frozenset[int]:
+    """Which of so many cases (places) are judged in both orders: the same ones for every row, drawn from the seed."""
+    drawn = random.Random(f"order {spec.seed}").sample(range(cases), math.ceil(spec.order_audit * cases))
+    return frozenset(drawn)

@@ -6,7 +6,7 @@ Columns, because a report over 100,000 verdicts must open at once.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -135,6 +135,25 @@ def verdicts_of(rows: Sequence[Row], items: Sequence[Item], said: Sequence[Said]
         _ints([one.repeat for one in said]),
         _ints([at_outcome[one.outcome] for one in said]),
     )
+
+
+def with_judges(table: Verdicts, said: Sequence[Said]) -> tuple[Verdicts, tuple[int, ...]]:
+    """The table with further judges beside its own, such as people, and their places in `judges`, by name.
+
+    A further judge called like one of the table's stays another one. Raises ValueError as `Verdicts` does.
+    """
+    names = sorted({one.judge for one in said})
+    places = tuple(range(len(table.judges), len(table.judges) + len(names)))
+    at = dict(zip(names, places, strict=True))
+    more = (
+        [one.item for one in said],
+        [COLUMNS.index(one.check) for one in said],
+        [at[one.judge] for one in said],
+        [one.repeat for one in said],
+        [OUTCOMES.index(one.outcome) for one in said],
+    )
+    made = {name: np.concatenate([getattr(table, name), _ints(own)]) for name, own in zip(_OUTCOMES, more, strict=True)}
+    return replace(table, judges=(*table.judges, *names), **made), places
 
 
 def _ints(values: Sequence[int]) -> Ints:

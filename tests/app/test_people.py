@@ -103,16 +103,21 @@ def test_no_route_of_ours_is_open_by_accident(peopled: Context) -> None:
     assert free == {
         "/api/session", "/api/join", "/api/rate/sheet", "/api/rate/hold", "/api/rate/acts", "/api/rate/consent", "/api/rate/withdraw",
     }  # fmt: skip
-    stranger, annotator = browser(peopled), entered(peopled, "Anne")
-    for_others = {"/api/mine", "/api/mine/password", *(path for path in ours if needed(path) == "visitor")}
-    assert {path for path in for_others if "mine" not in path} == {
+    stranger, visitor, annotator = browser(peopled), entered(peopled, "Vera"), entered(peopled, "Anne")
+    roles = {path: needed(path.replace("{", "").replace("}", "")) for path in ours - free}
+    assert {path for path, role in roles.items() if role == "visitor"} == {
         "/api/respond", "/api/respond/example", "/api/respond/rewordings", "/api/respond/change",
     }  # fmt: skip
-    for path in ours - free - for_others:
-        address = path.replace("{", "").replace("}", "")
+    assert {path for path, role in roles.items() if role == "annotator"} == {
+        "/api/mine", "/api/mine/password", "/api/verdicts", "/api/verdicts/{queue_id}", "/api/verdicts/reveal",
+    }  # fmt: skip
+    for path, role in roles.items():
+        if role == "visitor":
+            continue
+        address, below = path.replace("{", "").replace("}", ""), visitor if role == "annotator" else annotator
         for method in ("GET", "POST", "DELETE", "PUT"):
             assert stranger.request(method, address).status_code == 401, path
-            assert annotator.request(method, address).status_code == 403, path
+            assert below.request(method, address).status_code == 403, path
 
 
 def test_pages_lead_to_the_door_or_home(peopled: Context) -> None:

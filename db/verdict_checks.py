@@ -1,0 +1,359 @@
+"""People's answers to checks of an evaluation: queues drawn from its verdicts, events added one by one, the ones that hold.
+
+An answer belongs to a response, a check and a person, whatever queue asked for it, and keeps the digest of what was read. Hands
+out nothing that a judge said before the person did. Computes no figure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from core.evaluation.asking_people import ANSWERS, Answer, Kind, digest
+from core.evaluation.verdicts import COLUMNS, Column, Material
+from db.engine import Database
+
+_CHECK = {name: place for place, name in enumerate(COLUMNS)}
+
+
+class Refusal(NamedTuple):
+    """Why nothing was stored, in words. `changed`: the response is not what the person read; `seen`: they know the verdict."""
+
+    code: Literal["unknown", "changed", "closed", "seen", "unanswered", "invalid"]
+    text: str
+
+
+class Pick(NamedTuple):
+    """A verdict that is asked about: ids of row and case, the check, and the digest of what is judged."""
+
+    row_id: int
+    case_id: int
+    check: Column
+    digest: str
+
+
+class New(NamedTuple):
+    """A queue to lay out: `each` verdict is asked of so many people; `who` drew it; `uid` names it in files."""
+
+    uid: str
+    kind: Kind
+    metric: str
+    size: int
+    seed: int
+    each: int
+    who: str
+
+
+class Queue(NamedTuple):
+    """A stored queue with the number of its `tasks`; `closed_at` is None while it is open."""
+
+    id: int
+    evaluation_id: int
+    uid: str
+    kind: Kind
+    metric: str
+    size: int
+    seed: int
+    each: int
+    who: str
+    created_at: str
+    closed_at: str | None
+    tasks: int
+
+
+class Task(NamedTuple):
+    """A verdict of a queue as it is asked, with what is judged now. `answer` is what the person said, '' nothing yet."""
+
+    id: int
+    pick: Pick
+    about: Material
+    answer: Answer
+    seen: bool
+
+
+class Event(NamedTuple):
+    """Something that somebody said. `answer` is an Answer, or `seen`."""
+
+    pick: Pick
+    answer: str
+    who: str
+    at: str
+    client_id: str
+
+
+_QUEUE = """
+SELECT q.id, q.evaluation_id, q.uid, q.kind, q.metric, q.size, q.seed, q.each, q.who, q.created_at, q.closed_at,
+  (SELECT count(*) FROM verdict_task t WHERE t.queue_id = q.id) FROM verdict_queue q
+"""
+_SAME = 'e.row_id = t.row_id AND e.case_id = t.case_id AND e."check" = t."check" AND e.digest = t.digest'
+_TASK = f"""
+SELECT t.id, t.row_id, t.case_id, t."check", t.digest, c.preference, c.query, a.judged,
+  coalesce((SELECT e.answer FROM verdict_event_held e WHERE {_SAME} AND e.who = :who), ''),
+  EXISTS (SELECT 1 FROM verdict_event e WHERE {_SAME} AND e.who = :who AND e.answer = 'seen')
+FROM verdict_task t JOIN evaluation_case c ON c.id = t.case_id
+JOIN evaluation_answer a ON a.row_id = t.row_id AND a.case_id = t.case_id
+"""
+_MINE = f"EXISTS (SELECT 1 FROM verdict_event_held e WHERE {_SAME} AND e.who = :who)"
+_OTHERS = f"(SELECT count(*) FROM verdict_event_held e WHERE {_SAME} AND e.who <> :who)"
+
+
+def add_queue(database: Database, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
+    """Lay out a queue in one transaction; returns its id."""
+    with database.write() as connection:
+        return _add_queue(connection, evaluation_id, new, picks, now)
+
+
+def _add_queue(connection: Connection, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
+    names = ", ".join(New._fields)
+    values = f":{names.replace(', ', ', :')}"
+    query = f"INSERT INTO verdict_queue (evaluation_id, {names}, created_at) VALUES (:evaluation, {values}, :now)"
+    made = connection.execute(text(query), new._asdict() | {"evaluation": evaluation_id, "now": now})
+    queue_id: int = made.lastrowid  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+    rows = [(queue_id, at, one.row_id, one.case_id, _CHECK[one.check], one.digest) for at, one in enumerate(picks)]
+    connection.exec_driver_sql(
+        'INSERT INTO verdict_task (queue_id, position, row_id, case_id, "check", digest) VALUES (?, ?, ?, ?, ?, ?)',
+        rows,
+    )
+    return queue_id
+
+
+def queues(database: Database, evaluation_id: int) -> list[Queue]:
+    """The queues of an evaluation, oldest first."""
+    return _queues(database, "WHERE q.evaluation_id = :value ORDER BY q.id", evaluation_id)
+
+
+def open_queues(database: Database) -> list[Queue]:
+    """All queues that can be worked on, newest first; at most 200."""
+    return _queues(database, "WHERE q.closed_at IS NULL ORDER BY q.id DESC LIMIT :value", 200)
+
+
+def queue(database: Database, queue_id: int) -> Queue | None:
+    """A queue, or None."""
+    return next(iter(_queues(database, "WHERE q.id = :value", queue_id)), None)
+
+
+def _queues(database: Database, where: str, value: int) -> list[Queue]:
+    with database.read() as connection:
+        return [Queue(*row) for row in connection.execute(text(f"{_QUEUE} {where}"), {"value": value})]
+
+
+def close(database: Database, queue_id: int, at: str | None) -> None:
+    """Close a queue, or open it again with None."""
+    with database.write() as connection:
+        connection.execute(text("UPDATE verdict_queue SET closed_at = :at WHERE id = :id"), {"at": at, "id": queue_id})
+
+
+class Progress(NamedTuple):
+    """Of a queue: verdicts that `who` answered, and those that are left for them (not asked of enough others)."""
+
+    done: int
+    left: int
+
+
+def progress(database: Database, one: Queue, who: str) -> Progress:
+    """How far somebody is."""
+    query = f"""SELECT coalesce(sum({_MINE}), 0), coalesce(sum(NOT {_MINE} AND {_OTHERS} < :each), 0)
+    FROM verdict_task t WHERE t.queue_id = :id"""
+    with database.read() as connection:
+        row = connection.execute(text(query), {"id": one.id, "who": who, "each": one.each}).one()
+    return Progress(*row)
+
+
+def upcoming(database: Database, one: Queue, who: str, start: int, limit: int) -> list[Task]:
+    """What somebody is asked next: what fewest others answered first, else in the queue's order from place `start` on.
+
+    Responses that changed since the queue was drawn are left out.
+    """
+    query = f"""{_TASK} WHERE t.queue_id = :id AND a.judged IS NOT NULL AND NOT {_MINE} AND {_OTHERS} < :each
+    ORDER BY {_OTHERS}, (t.position - :start + :size) % :size LIMIT :limit"""
+    size = max(1, one.tasks)
+    values = {"id": one.id, "who": who, "each": one.each, "start": start % size, "size": size, "limit": limit}
+    return _tasks(database, query, values)
+
+
+def latest(database: Database, one: Queue, who: str, limit: int) -> list[Task]:
+    """What somebody answered last in a queue, oldest first."""
+    query = f"""{_TASK} JOIN verdict_event_held h ON h.row_id = t.row_id AND h.case_id = t.case_id AND h."check" = t."check"
+      AND h.digest = t.digest AND h.who = :who
+    WHERE t.queue_id = :id AND a.judged IS NOT NULL ORDER BY h.at DESC, h.id DESC LIMIT :limit"""
+    return _tasks(database, query, {"id": one.id, "who": who, "limit": limit})[::-1]
+
+
+def _tasks(database: Database, query: str, values: Mapping[str, object]) -> list[Task]:
+    with database.read() as connection:
+        found = [_task(row) for row in connection.execute(text(query), values)]
+    return [one for one in found if digest(one.about) == one.pick.digest]
+
+
+def _task(row: Sequence[object]) -> Task:
+    number, row_id, case_id, check, kept, preference, query, judged, answer, seen = row
+    pick = Pick(row_id, case_id, COLUMNS[check], kept)  # type: ignore[arg-type, index]
+    return Task(number, pick, Material(preference, query, judged), answer, bool(seen))  # type: ignore[arg-type]
+
+
+class Given(NamedTuple):
+    """What a browser sends: the digest of what was read, the answer, and the event's own id."""
+
+    digest: str
+    answer: str
+    client_id: str
+
+
+_UNKNOWN = Refusal("unknown", "This verdict is not asked about here; its evaluation may have been deleted.")
+_SEEN = Refusal("seen", "You have seen what the judge said; the answer that you gave before it stands.")
+_OTHER = Refusal("invalid", "This id belongs to another answer.")
+
+
+def save(database: Database, task_id: int, given: Given, who: str, now: str) -> Event | Refusal:
+    """Add an answer. The same client id again changes nothing. After the verdict was shown no other answer is taken."""
+    if given.answer not in (*ANSWERS, ""):
+        return Refusal("invalid", "A check is answered with yes, no or cannot.")
+    with database.write() as connection:
+        found = _ready(connection, task_id, given.client_id, who)
+        match found:
+            case Refusal():
+                return found
+            case Event():
+                told = (found.answer, found.pick.digest) == (given.answer, given.digest)
+                return found if told else _OTHER
+            case Task():
+                pass
+        if found.pick.digest != given.digest or digest(found.about) != given.digest:
+            return Refusal("changed", "This response was changed since the queue was drawn. Load the page again.")
+        if found.seen:
+            return _SEEN
+        event = Event(found.pick, given.answer, who, now, given.client_id)
+        _add(connection, _evaluation_of(connection, task_id), event)
+    return event
+
+
+class Told(NamedTuple):
+    """What judge number `judge` said in a repeat."""
+
+    judge: int
+    repeat: int
+    outcome: int
+    explanation: str
+    why: str
+
+
+def reveal(database: Database, task_id: int, client_id: str, who: str, now: str) -> list[Told] | Refusal:
+    """What the judges said, for somebody who answered; from then on their answer is fixed."""
+    with database.write() as connection:
+        found = _ready(connection, task_id, client_id, who, closed=True)
+        if isinstance(found, Refusal):
+            return found
+        if isinstance(found, Event):
+            if found.answer != "seen":
+                return _OTHER
+            pick = found.pick
+        else:
+            if not found.answer:
+                return Refusal("unanswered", "Answer first: what the judge said is shown afterwards.")
+            pick = found.pick
+            if not found.seen:
+                _add(connection, _evaluation_of(connection, task_id), Event(pick, "seen", who, now, client_id))
+        query = """
+        SELECT v.judge, v.repeat, v.outcome, v.explanation, v.why FROM evaluation_verdict v
+        JOIN evaluation_answer a ON a.id = v.answer_id JOIN evaluation_row r ON r.id = a.row_id
+        JOIN evaluation e ON e.id = r.evaluation_id
+        WHERE a.row_id = :row AND a.case_id = :case AND v."check" = :check AND v.judge < json_array_length(e.judges)
+        ORDER BY v.judge, v.repeat
+        """
+        values = {"row": pick.row_id, "case": pick.case_id, "check": _CHECK[pick.check]}
+        return [Told(*row) for row in connection.execute(text(query), values)]
+
+
+def _ready(
+    connection: Connection, task_id: int, client_id: str, who: str, closed: bool = False
+) -> Task | Event | Refusal:
+    """The task as it stands; the event where this id of this person was kept before for the same verdict; or why neither."""
+    if not 1 <= len(client_id) <= 100 or not client_id.isascii():
+        return Refusal("invalid", "An answer has an id of 1 to 100 plain characters.")
+    row = connection.execute(text(f"{_TASK} WHERE t.id = :id"), {"id": task_id, "who": who}).first()
+    if row is None or row[7] is None:
+        return _UNKNOWN
+    task = _task(row)
+    same = _events(connection, "WHERE client_id = :id", {"id": client_id})
+    if same:
+        mine = same[0].who == who and same[0].pick[:3] == task.pick[:3]
+        return same[0] if mine else _OTHER
+    ended = "SELECT q.closed_at FROM verdict_queue q JOIN verdict_task t ON t.queue_id = q.id WHERE t.id = :id"
+    if not closed and connection.execute(text(ended), {"id": task_id}).scalar_one() is not None:
+        return Refusal("closed", "This queue is closed; thank you. Nothing more is taken here.")
+    return task
+
+
+def _evaluation_of(connection: Connection, task_id: int) -> int:
+    query = "SELECT q.evaluation_id FROM verdict_queue q JOIN verdict_task t ON t.queue_id = q.id WHERE t.id = :id"
+    return int(connection.execute(text(query), {"id": task_id}).scalar_one())
+
+
+def _add(connection: Connection, evaluation_id: int, event: Event) -> None:
+    pick = event.pick
+    connection.exec_driver_sql(
+        'INSERT INTO verdict_event (evaluation_id, row_id, case_id, "check", digest, answer, who, at, client_id) '
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (evaluation_id, pick.row_id, pick.case_id, _CHECK[pick.check], pick.digest, *event[1:]),
+    )
+
+
+def _events(
+    connection: Connection, where: str, values: Mapping[str, object], table: str = "verdict_event"
+) -> list[Event]:
+    query = f'SELECT row_id, case_id, "check", digest, answer, who, at, client_id FROM {table} {where}'
+    rows = connection.execute(text(query), values)
+    return [Event(Pick(row[0], row[1], COLUMNS[row[2]], row[3]), *row[4:]) for row in rows]
+
+
+def held(database: Database, evaluation_id: int) -> list[Event]:
+    """The answers of an evaluation that hold, oldest first."""
+    with database.read() as connection:
+        where = "WHERE evaluation_id = :id ORDER BY at, id"
+        return _events(connection, where, {"id": evaluation_id}, "verdict_event_held")
+
+
+def events(database: Database, evaluation_id: int) -> list[Event]:
+    """Every event of an evaluation in the order it was added."""
+    with database.read() as connection:
+        return _events(connection, "WHERE evaluation_id = :id ORDER BY id", {"id": evaluation_id})
+
+
+def tasks(database: Database, queue_id: int) -> list[Pick]:
+    """The verdicts of a queue, in its order."""
+    query = 'SELECT row_id, case_id, "check", digest FROM verdict_task WHERE queue_id = :id ORDER BY position'
+    with database.read() as connection:
+        found = connection.execute(text(query), {"id": queue_id}).all()
+    return [Pick(row[0], row[1], COLUMNS[row[2]], row[3]) for row in found]
+
+
+class Restored(NamedTuple):
+    """What came of a file: queues and events that were added, and events that were there already."""
+
+    queues: int
+    added: int
+    known: int
+
+
+def restore(
+    database: Database,
+    evaluation_id: int,
+    given: Sequence[tuple[New, Sequence[Pick], str]],
+    said: Sequence[Event],
+) -> Restored:
+    """Add queues (with their verdicts and when they were drawn) and events that are not here yet, in one transaction."""
+    added = known = laid = 0
+    with database.write() as connection:
+        for new, picks, at in given:
+            query = text("SELECT 1 FROM verdict_queue WHERE uid = :uid")
+            if connection.execute(query, {"uid": new.uid}).first() is None:
+                _add_queue(connection, evaluation_id, new, picks, at)
+                laid += 1
+        for event in said:
+            query = text("SELECT 1 FROM verdict_event WHERE client_id = :id")
+            if connection.execute(query, {"id": event.client_id}).first() is not None:
+                known += 1
+                continue
+            _add(connection, evaluation_id, event)
+            added += 1
+    return Restored(laid, added, known)

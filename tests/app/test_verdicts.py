@@ -1,0 +1,417 @@
+"""People check a judge's verdicts: queues, blind answers, undo, resends, what is shown afterwards, the report, files, roles."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from starlette.testclient import TestClient
+
+from app.actions import evaluations as evaluation_actions
+from app.actions import jobs as job_actions
+from app.actions import verdict_checks as actions
+from app.actions.prepare import prepare
+from app.actions.verdict_checks import Order
+from app.cli import main
+from app.context import Context, open_context
+from app.errors import Refused
+from app.main import create_app
+from app.settings import Settings
+from core.evaluation.people import against_people
+from core.evaluation.ppi import estimates, labels_of
+from core.evaluation.table import Said, with_judges
+from db import evaluations, verdict_checks
+from db.verdict_checks import Given, Refusal
+from tests.app.peopled import browser, entered
+from tests.app.test_evaluate import Write, run, said, served, spec
+from tests.app.test_evaluate import stocked as filled
+from tests.misbehaving import Misbehaving
+
+ID = "/api/evaluations/1/people"
+TELLING = (
+    "test-model",
+    "zero-shot",
+    "zero_shot",
+    "step by step",
+    "step_by_step",
+    "It rests on word",
+    "Secret study",
+    "verdict:",
+)
+
+
+def judged(context: Context, write: Write, folder: Path, **own: Any) -> Context:
+    """An evaluation of two rows on six cases, judged by eight checks."""
+    checks = [
+        "acknowledge",
+        "violate",
+        "hallucinate",
+        "helpful",
+        "deep_mining",
+        "innovative",
+        "thoughtful",
+        "misleading",
+    ]
+    with Misbehaving(answer=said) as server:
+        order = spec(filled(context, write), name="Secret study", checks=checks, **own)
+        run(served(context, server), order, folder / "7")
+    return context
+
+
+@pytest.fixture
+def evaluated(context: Context, write: Write, tmp_path: Path) -> Context:
+    return judged(context, write, tmp_path)
+
+
+@pytest.fixture
+def client(evaluated: Context) -> Iterator[TestClient]:
+    with TestClient(create_app(evaluated), base_url="http://127.0.0.1:7860", raise_server_exceptions=False) as made:
+        yield made
+
+
+def drawn(client: TestClient, **own: Any) -> int:
+    answer = client.post(ID, json=own)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["id"]
+
+
+def ahead(client: TestClient, queue: int = 1) -> list[dict[str, Any]]:
+    return client.get(f"/api/verdicts/{queue}").json()["items"]
+
+
+def send(client: TestClient, item: dict[str, Any], answer: str, client_id: str) -> Any:
+    body = {"task": item["task"], "digest": item["digest"], "answer": answer, "client_id": client_id}
+    return client.post("/api/verdicts", json=body)
+
+
+def answer_all(client: TestClient, queue: int, seed: int = 3) -> int:
+    draw, count = random.Random(seed), 0
+    while items := ahead(client, queue):
+        for item in items:
+            assert (
+                send(client, item, draw.choice(["yes", "no", "no", "cannot"]), f"q{queue}-{seed}-{count}").status_code
+                == 200
+            )
+            count += 1
+    return count
+
+
+def test_a_queue_is_seeded_balanced_and_resumed(client: TestClient, evaluated: Context) -> None:
+    assert (
+        drawn(client, size=40, seed=5) == 1
+        and drawn(client, size=40, seed=5) == 2
+        and drawn(client, size=40, seed=6) == 3
+    )
+    picks = [verdict_checks.tasks(evaluated.database, queue) for queue in (1, 2, 3)]
+    assert picks[0] == picks[1] != picks[2]
+    checks = [one.check for one in picks[0]]
+    assert len(set(picks[0])) == 40 and {checks.count(check) for check in set(checks)} == {5}
+    first = ahead(client)
+    assert len(first) == 20
+    for at, item in enumerate(first[:7]):
+        assert send(client, item, "yes", f"a{at}").status_code == 200
+    found = client.get("/api/verdicts/1").json()
+    assert (found["queue"]["done"], found["queue"]["left"]) == (7, 33)
+    assert [one["task"] for one in found["before"]] == [one["task"] for one in first[:7]]
+    assert all(one["answer"] == "yes" for one in found["before"])
+    assert not {one["task"] for one in found["items"]} & {one["task"] for one in first[:7]}
+    assert client.get("/api/verdicts/2").json()["queue"]["done"] == 7, "an answer is not asked for twice"
+    assert answer_all(client, 1) == 33 and ahead(client) == []
+
+
+def test_nothing_tells_who_wrote_or_judged_before_the_answer(client: TestClient) -> None:
+    drawn(client, size=96)
+    texts = [client.get("/api/verdicts").text, client.get("/api/verdicts/1").text]
+    item = ahead(client)[0]
+    texts += [
+        send(client, item, "yes", "a1").text,
+        client.post("/api/verdicts/reveal", json={"task": ahead(client)[0]["task"], "client_id": "r"}).text,
+    ]
+    for told in texts:
+        assert not [word for word in TELLING if word.lower() in told.lower()], told
+    fields = {"task", "digest", "answer", "seen", "check", "question", "rules", "preference", "query", "response"}
+    assert all(set(one) == fields for one in ahead(client))
+    helpful = [one for one in ahead(client) if one["check"] == "helpful"]
+    assert helpful and all(one["preference"] == "" for one in helpful), "a judge does not see it either"
+
+
+def test_the_judge_is_shown_afterwards_and_the_answer_stands(client: TestClient) -> None:
+    drawn(client, size=20)
+    item, other = ahead(client)[:2]
+    wish = {"task": item["task"], "client_id": "seen-1"}
+    early = client.post("/api/verdicts/reveal", json=wish)
+    assert (early.status_code, early.json()["code"]) == (409, "unanswered") and "It rests on" not in early.text
+    assert send(client, item, "no", "a1").status_code == 200
+    told = client.post("/api/verdicts/reveal", json=wish).json()["judges"]
+    assert told[0]["explanation"].startswith("It rests on word") and told[0]["outcome"] in ("yes", "no")
+    assert client.post("/api/verdicts/reveal", json=wish).json()["judges"] == told
+    for change in ("yes", ""):
+        late = send(client, item, change, f"late-{change}")
+        assert (late.status_code, late.json()["code"]) == (409, "seen")
+    assert send(client, item, "no", "a1").status_code == 200, "a resend of the first answer is not another one"
+    crossed = client.post("/api/verdicts/reveal", json={"task": other["task"], "client_id": "seen-1"})
+    assert crossed.status_code == 422
+    assert send(client, other, "yes", "b1").status_code == 200
+    crossed = client.post("/api/verdicts/reveal", json={"task": other["task"], "client_id": "b1"})
+    assert crossed.status_code == 422 and "It rests" not in crossed.text, "an answer's id shows nothing"
+
+
+def test_resends_undo_and_hostile_answers(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=20)
+    item, other = ahead(client)[:2]
+    assert send(client, item, "yes", "a1").json() == send(client, item, "yes", "a1").json()
+    assert len(verdict_checks.events(evaluated.database, 1)) == 1
+    assert send(client, item, "no", "a1").status_code == 422 and send(client, other, "yes", "a1").status_code == 422
+    assert send(client, item, "cannot", "a2").status_code == 200
+    assert [one.answer for one in verdict_checks.held(evaluated.database, 1)] == ["cannot"]
+    assert send(client, item, "", "a3").status_code == 200 and verdict_checks.held(evaluated.database, 1) == []
+    assert item["task"] in [one["task"] for one in ahead(client)]
+    for change, status in (
+        ({"answer": "maybe"}, 422), ({"answer": "seen"}, 422), ({"digest": "0" * 64}, 409), ({"task": 10**9}, 404), ({"task": 0}, 422),
+        ({"task": 10**30}, 422), ({"client_id": ""}, 422), ({"client_id": "x" * 101}, 422), ({"client_id": "ü"}, 422), ({"task": "1"}, 200),
+    ):  # fmt: skip
+        body = {"task": other["task"], "digest": other["digest"], "answer": "yes", "client_id": "h"} | change
+        if change == {"task": "1"}:
+            body["task"] = str(other["task"])
+        answer = client.post("/api/verdicts", json=body)
+        assert answer.status_code == status and (status == 200 or answer.json()["error"].endswith(".")), change
+    with pytest.raises(DBAPIError, match="only ever added"), evaluated.database.write() as connection:
+        connection.execute(text("UPDATE verdict_event SET answer = 'no'"))
+    with pytest.raises(DBAPIError, match="go with their evaluation"), evaluated.database.write() as connection:
+        connection.execute(text("DELETE FROM verdict_event"))
+
+
+def test_several_people_share_a_queue(evaluated: Context) -> None:
+    made = actions.draw(evaluated, 1, Order(size=30, each=2), "R")
+    first, second = (actions.upcoming(evaluated, made.id, who)["items"] for who in ("Anne", "Ben"))
+    for at, item in enumerate(first):
+        assert not isinstance(
+            actions.save(evaluated, item["task"], Given(item["digest"], "yes", f"A{at}"), "Anne"), Refusal
+        )
+    later = [one["task"] for one in actions.upcoming(evaluated, made.id, "Ben")["items"]]
+    fresh = {one.id for one in verdict_checks.upcoming(evaluated.database, made, "Cleo", 0, 99)} - {
+        one["task"] for one in first
+    }
+    assert set(later[:10]) == fresh and len(second) == 20, "what nobody answered comes first"
+    for at, item in enumerate(first):
+        assert not isinstance(
+            actions.save(evaluated, item["task"], Given(item["digest"], "no", f"B{at}"), "Ben"), Refusal
+        )
+    assert len(verdict_checks.upcoming(evaluated.database, made, "Cleo", 0, 99)) == 10, (
+        "what two people answered is done"
+    )
+    stolen = actions.save(evaluated, first[0]["task"], Given(first[0]["digest"], "yes", "A0"), "Ben")
+    assert isinstance(stolen, Refusal) and stolen.code == "invalid", "another person's id"
+
+
+def test_a_closed_queue_takes_nothing_and_opens_again(client: TestClient) -> None:
+    drawn(client, size=10)
+    item = ahead(client)[0]
+    assert send(client, item, "yes", "a1").status_code == 200
+    assert client.post(f"{ID}/queues/1", json={"closed": True}).json() == {"closed": True}
+    assert ahead(client) == [] and client.get("/api/verdicts").json() == []
+    assert send(client, item, "no", "a2").json()["code"] == "closed"
+    assert send(client, item, "yes", "a1").status_code == 200, "what was taken before is acknowledged again"
+    assert client.post(f"{ID}/queues/1", json={"closed": False}).status_code == 200 and len(ahead(client)) == 9
+    assert client.post("/api/evaluations/2/people/queues/1", json={"closed": True}).status_code == 404
+
+
+def test_the_report_is_the_one_of_the_formulas(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=96)
+    assert answer_all(client, 1) == 96
+    found = client.get(ID).json()
+    events = verdict_checks.held(evaluated.database, 1)
+    lines, cases = evaluations.lines(evaluated.database, 1), evaluations.cases(evaluated.database, 1)
+    at = evaluations.places(lines, cases)
+    told = [Said(at[one.pick.row_id, one.pick.case_id], one.pick.check, one.answer, "P") for one in events]  # type: ignore[arg-type]
+    table, people = with_judges(evaluations.columns(evaluated.database, 1), told)
+    expected = against_people(table, [0], people)
+    (by,) = found["against"]
+    assert by["name"] == "test-model" and len(by["checks"]) == 9
+    for one in by["checks"]:
+        own = expected[one["check"]]
+        assert (one["both"], one["yes_no"], one["agree"]) == (own.both, own.yes_no, own.agree)
+        assert one["bias"] == own.bias and one["kappa_drawn"]["low"] == own.kappa_drawn.low
+    assert by["checks"][1]["caution"].startswith("Only"), "too few are said"
+    assert {(one["row"], one["metric"]) for one in found["estimates"]} >= {(0, "acc_pf"), (1, "acc_da"), (0, "acc_mis")}
+    for one in found["estimates"]:
+        own = estimates(labels_of(table, [0], people, one["row"], one["metric"]))
+        assert one["found"]["tuned"]["value"] == own.tuned.value and one["found"]["people"]["n"] == own.people.n
+    total = by["checks"][0]
+    for kind in ("yes_yes", "yes_no", "no_yes", "no_no", "judge_cannot", "people_cannot", "neither"):
+        behind = client.get(f"{ID}/items?judge=0&became={kind}").json()
+        assert behind["total"] == total[kind], kind
+        assert all(item["kind"] == kind for item in behind["items"])
+    one = client.get(f"{ID}/items?check=violate").json()["items"][0]
+    assert one["people"][0]["who"] == "single user" and one["judges"][0]["explanation"].startswith("It rests on word")
+    labelled = client.get(f"{ID}/labels?row=0&metric=acc_pf").json()
+    estimate = next(one for one in found["estimates"] if (one["row"], one["metric"]) == (0, "acc_pf"))
+    assert labelled["total"] == 2 * estimate["found"]["tuned"]["n"]
+    assert (
+        client.get(f"{ID}/items?judge=3").status_code == 400 and client.get(f"{ID}/items?became=x").status_code == 422
+    )
+
+
+def test_without_answers_the_report_says_nothing_false(client: TestClient) -> None:
+    assert client.get(ID).json()["against"] == [] == client.get(ID).json()["estimates"]
+    assert client.get("/api/evaluations/9/people").status_code == 400
+    drawn(client, size=5)
+    send(client, ahead(client)[0], "yes", "a")
+    found = client.get(ID).json()
+    assert found["against"][0]["checks"][0]["agree_drawn"]["low"] is None
+    assert "one scenario" in found["against"][0]["checks"][0]["caution"]
+
+
+def test_responses_of_one_number_are_asked_in_full(client: TestClient, evaluated: Context) -> None:
+    drawn(client, kind="responses", metric="acc_da", size=3, rows=[1])
+    picks = verdict_checks.tasks(evaluated.database, 1)
+    lines = evaluations.lines(evaluated.database, 1)
+    assert len(picks) == 9 and {one.row_id for one in picks} == {lines[1].id}
+    assert [one.check for one in picks[:3]] == ["deep_mining", "innovative", "thoughtful"]
+    answer_all(client, 1, seed=9)
+    for body in ({"kind": "responses", "metric": "acc_mc"}, {"kind": "responses", "rows": [5]}):
+        assert client.post(ID, json=body).status_code == 400
+    for body in ({"size": 0}, {"size": 10**9}, {"seed": -1}, {"kind": "x"}, {"metric": "x"}, {"each": 0}):
+        assert client.post(ID, json=body).status_code == 422, body
+
+
+def test_answers_about_other_texts_are_left_out(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=96)
+    item = ahead(client)[0]
+    send(client, item, "yes", "a")
+    with evaluated.database.write() as connection:
+        connection.execute(text("UPDATE evaluation_answer SET judged = judged || ' And more.'"))
+    found = client.get(ID).json()
+    assert found["changed"] == 1 and found["against"] == []
+    assert ahead(client) == [] and send(client, item, "no", "b").json()["code"] == "changed"
+
+
+def test_a_file_comes_back_here_and_elsewhere(
+    client: TestClient, evaluated: Context, write: Write, tmp_path: Path
+) -> None:
+    assert client.get(f"{ID}/export").status_code == 400
+    drawn(client, size=30)
+    items = ahead(client)
+    for at, item in enumerate(items[:12]):
+        send(client, item, "yes" if at % 2 else "no", f"a{at}")
+    send(client, items[0], "", "undo")
+    client.post("/api/verdicts/reveal", json={"task": items[1]["task"], "client_id": "seen"})
+    file = client.get(f"{ID}/export").content
+    forms = [json.loads(line)["form"] for line in file.splitlines()]
+    assert (
+        forms.count("subtext.verdict_queue.1"),
+        forms.count("subtext.verdict_task.1"),
+        forms.count("subtext.verdict_answer.1"),
+    ) == (1, 30, 14)
+    again = client.post(f"{ID}/import", content=file).json()["sentence"]
+    assert again == "0 answers added; 14 were here already."
+    elsewhere = open_context(Settings(data=tmp_path / "other", starter_set=False))
+    prepare(elsewhere)
+    judged(elsewhere, write, tmp_path)
+    other = TestClient(create_app(elsewhere), base_url="http://127.0.0.1:7860", raise_server_exceptions=False)
+    assert other.post(f"{ID}/import", content=file).json()["sentence"] == "14 answers added; 1 queue laid out."
+    assert other.get(ID).json()["against"] == client.get(ID).json()["against"]
+    assert other.get("/api/verdicts/1").json()["queue"]["left"] == client.get("/api/verdicts/1").json()["queue"]["left"]
+    assert other.get(f"{ID}/export").content == file
+    lines = file.splitlines()
+    for line, words in (
+        (b"{broken", "none of ours"), (b'{"form": "x"}', "none of ours"), (b"[" * 9000, "none of ours"), (b"\xff", "none of ours"),
+        (lines[-1].replace(b'"row": ', b'"row": 99'), "not about evaluation"),
+        (lines[1].replace(b'"digest": "', b'"digest": "0').replace(b'", "queue"', b'", "queue"'), "none of ours"),
+        (lines[-1].replace(b"T", b"T", 1).replace(b'"at": "20', b'"at": "30'), "from the future"),
+    ):  # fmt: skip
+        answer = other.post(f"{ID}/import", content=line)
+        assert answer.status_code == 400 and words in answer.json()["error"], answer.text
+    elsewhere.database.close()
+
+
+def test_deleting_the_evaluation_takes_its_answers(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=10)
+    send(client, ahead(client)[0], "yes", "a")
+    evaluation_actions.remove(evaluated, 1, "Secret study")
+    with evaluated.database.read() as connection:
+        for table in ("verdict_queue", "verdict_task", "verdict_event"):
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
+    assert client.get("/api/verdicts/1").status_code == 404 and client.get("/api/verdicts").json() == []
+
+
+def test_there_must_be_verdicts_to_draw_from(context: Context, write: Write, tmp_path: Path) -> None:
+    def mute(body: dict[str, Any]) -> str:
+        return "no idea" if "VERDICT" in body["messages"][0]["content"] else said(body)
+
+    set_id = filled(context, write)
+    with Misbehaving(answer=mute) as server:
+        run(served(context, server), spec(set_id, retries=0), tmp_path / "71")
+    with pytest.raises(Refused, match="No response has an answer of the judges"):
+        actions.draw(context, 1, Order(), "R")
+    with pytest.raises(Refused, match="no evaluation 2"):
+        actions.draw(context, 2, Order(), "R")
+
+
+def test_a_sample_waits_for_the_job(evaluated: Context, write: Write) -> None:
+    job = job_actions.enqueue(evaluated, spec(1), None)
+    with evaluated.database.write() as connection:
+        connection.execute(text("UPDATE evaluation SET job_folder = :job"), {"job": str(job)})
+    with pytest.raises(Refused, match="still works on evaluation 1"):
+        actions.draw(evaluated, 1, Order(), "R")
+
+
+def test_the_command(
+    evaluated: Context,
+    client: TestClient,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("SUBTEXT_DATA", str(evaluated.settings.data))
+
+    def told(*words: str, status: int = 0) -> str:
+        assert main(["evaluations", "people", "1", *words]) == status
+        found = capsys.readouterr()
+        return found.err if status else found.out
+
+    assert "Draw a queue" in told()
+    assert "/verdicts?queue=1" in told("--draw", "40", "--seed", "2")
+    assert "every check of Deep alignment" in told("--draw", "2", "--metric", "acc_da")
+    answer_all(client, 1)
+    shown = told()
+    assert "40 answers of 1 people hold" in shown and "test-model\tall\t" in shown and "Only" in shown
+    assert "test-model · step by step\tacc_mis\t" in shown
+    file = tmp_path / "people.jsonl"
+    told("--export", "--output", str(file))
+    assert "0 answers added; 40 were here already" in told("--restore", str(file))
+    assert "could not be read" in told("--restore", str(tmp_path / "none"), status=1)
+    assert "1 to 20 people" in told("--draw", "5", "--each", "21", status=1)
+
+
+def test_who_may_do_what(peopled: Context, write: Write, tmp_path: Path) -> None:
+    judged(peopled, write, tmp_path)
+    stranger, vera, anne, rosa = (
+        browser(peopled),
+        entered(peopled, "Vera"),
+        entered(peopled, "Anne"),
+        entered(peopled, "Rosa"),
+    )
+    assert rosa.post(ID, json={"size": 12}).status_code == 200
+    for path in ("/api/verdicts", "/api/verdicts/1", "/verdicts"):
+        assert stranger.get(path).status_code in (401, 303) and vera.get(path).status_code in (403, 303)
+        assert anne.get(path).status_code == rosa.get(path).status_code == 200
+    for path in (ID, f"{ID}/export", f"{ID}/items"):
+        assert stranger.get(path).status_code == 401 and anne.get(path).status_code == 403
+    assert anne.post(ID, json={}).status_code == anne.post(f"{ID}/import", content=b"").status_code == 403
+    item = ahead(anne)[0]
+    for somebody in (stranger, vera):
+        assert send(somebody, item, "yes", "x").status_code in (401, 403)
+        assert somebody.post("/api/verdicts/reveal", json={"task": item["task"], "client_id": "x"}).status_code in (
+            401,
+            403,
+        )
+    assert send(anne, item, "yes", "x").status_code == 200
+    assert rosa.get(ID).json()["people"] == [{"name": "Anne", "answers": 1}]
+    assert next(one for one in ahead(rosa) if one["task"] != item["task"])["answer"] == ""
+    for told in (anne.get("/api/verdicts").text, anne.get("/api/verdicts/1").text):
+        assert not [word for word in TELLING if word.lower() in told.lower()]
