@@ -24,21 +24,23 @@ Subtext.evalpeople = async (box, id) => {
     return found.name;
   };
 
+  const own = { kind: "verdicts", size: 300, seed: 1, each: 1, metric: "acc_pf" }; // kept when the page is drawn again
   // Queues: draw one, see how far they are, files out and in.
   const queues = (found, again) => {
-    const own = { kind: "verdicts", size: 300, seed: 1, each: 1, metric: "acc_pf" };
     const input = (key, text, low, high, hint) => el("label", { class: "st-setting" }, el("span", {}, text), el("input", { id: `st-draw-${key}`, type: "number", min: low, max: high, value: own[key], onchange: (event) => { own[key] = Math.max(low, Math.min(high, Math.round(Number(event.target.value) || low))); event.target.value = own[key]; } }), el("span", { class: "st-dim" }, hint));
     const metric = el("select", { id: "st-draw-metric", onchange: () => { own.metric = metric.value; } }, found.metrics.filter((one) => one.name !== "acc_mc").map((one) => el("option", { value: one.name }, one.label)));
-    const which = el("label", { class: "st-setting", hidden: true }, el("span", {}, "Number"), metric, el("span", { class: "st-dim" }, "Every check that it needs is asked about each drawn response."));
+    metric.value = own.metric;
+    const which = el("label", { class: "st-setting", hidden: own.kind === "verdicts" }, el("span", {}, "Number"), metric, el("span", { class: "st-dim" }, "Every check that it needs is asked about each drawn response."));
     const kind = el("select", { id: "st-draw-kind", onchange: () => { own.kind = kind.value; which.hidden = own.kind === "verdicts"; } }, el("option", { value: "verdicts" }, "single verdicts"), el("option", { value: "responses" }, "responses of every row"));
-    const draw = guarded(async () => { const made = await api(here, own); Subtext.toast(`${made.title}.`); await again(); });
+    kind.value = own.kind;
+    const draw = guarded(async () => { const made = await api(here, own); await again(); Subtext.toast(`${made.title}.`); });
     const file = el("input", { id: "st-people-file", type: "file", accept: ".jsonl", class: "st-hidden-input", "aria-label": "File with answers", tabindex: -1, onchange: guarded(async () => {
       if (!file.files.length) return;
       const reply = await fetch(`${here}/import`, { method: "POST", body: file.files[0] }), data = await reply.json().catch(() => ({}));
       file.value = "";
       if (!reply.ok) throw new Error(data.error || `The server answered ${reply.status}.`);
-      Subtext.toast(data.sentence);
       await again();
+      Subtext.toast(data.sentence);
     }) });
     const line = (one) => el("tr", { "data-queue": one.id }, el("th", { scope: "row" }, el("a", { href: `/verdicts?queue=${one.id}` }, one.title)), el("td", { class: "st-number" }, `${one.done.toLocaleString("en")} of ${one.tasks.toLocaleString("en")}`, one.each > 1 ? el("span", { class: "st-dim st-interval" }, many(one.answered, "answer")) : null), el("td", { class: "st-number" }, one.each), el("td", { class: "st-number" }, one.seed), el("td", {}, `${one.who}, ${when(one.created_at)}`),
       el("td", {}, el("button", { class: "st-button st-quiet", type: "button", "aria-label": `${one.closed_at ? "Open" : "Close"} queue ${one.id}`, onclick: guarded(async () => { await api(`${here}/queues/${one.id}`, { closed: !one.closed_at }); await again(); }) }, one.closed_at ? "Open again" : "Close")));
