@@ -121,6 +121,8 @@
     const { el } = Subtext;
     const who = await (await fetch("/api/session")).json();
     for (const link of element.querySelectorAll("nav a[data-role]")) link.hidden = ROLES.indexOf(who.role) < ROLES.indexOf(link.dataset.role);
+    const more = element.querySelector(".st-nav-more");
+    if (more) more.hidden = [...more.querySelectorAll("a")].every((link) => link.hidden);
     if (who.single) {
       box.textContent = "single user";
       box.title = "Served on this machine only, without accounts: whoever uses it may do everything. The People page adds accounts.";
@@ -128,6 +130,17 @@
     }
     const out = el("button", { class: "st-button st-quiet", id: "st-sign-out", type: "button", onclick: async () => { await fetch("/api/session", { method: "DELETE" }); location.href = "/sign-in"; } }, "Sign out");
     box.replaceChildren(el("span", { title: `role: ${who.role}` }, who.name || ""), out);
+  };
+
+  // The pages behind "More": open until something else is clicked, or Escape.
+  const wireMore = (element) => {
+    const button = element.querySelector("#st-more");
+    if (!button) return;
+    const turn = (open) => button.setAttribute("aria-expanded", String(open));
+    button.addEventListener("click", () => turn(button.getAttribute("aria-expanded") !== "true"));
+    document.addEventListener("click", (event) => { if (!button.parentElement.contains(event.target)) turn(false); });
+    button.parentElement.addEventListener("keydown", (event) => { if (event.key === "Escape") { turn(false); button.focus(); } });
+    button.parentElement.addEventListener("focusout", (event) => { if (event.relatedTarget && !button.parentElement.contains(event.relatedTarget)) turn(false); });
   };
 
   // Called once by every page: wires the header and says when the page is ready.
@@ -140,8 +153,9 @@
     });
     Subtext.keys({ "?": ["show this list", showKeys] });
     element.querySelector("#st-keys").addEventListener("click", showKeys);
-    const here = element.querySelector("nav a[aria-current]");
-    if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
+    wireMore(element);
+    const here = element.querySelector("nav a[aria-current]"), nav = element.querySelector("nav");
+    if (here) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
     await Promise.all([Subtext.guarded(fill)(), Subtext.guarded(showSession)(element)]);
     element.querySelector(".st-page").dataset.ready = "true";
   };

@@ -8,18 +8,21 @@ NAVIGATION = (
     ("/data", "Data"),
     ("/trees", "Trees"),
     ("/checks", "Checks"),
-    ("/score", "Score"),
     ("/studies", "Studies"),
     ("/build", "Build"),
     ("/critic", "Critic"),
     ("/train", "Train"),
     ("/evaluate", "Evaluate"),
     ("/simulate", "Dialogues"),
-    ("/models", "Models"),
     ("/jobs", "Jobs"),
+)
+MORE = (
+    ("/score", "Score"),
+    ("/models", "Models"),
     ("/settings", "Settings"),
     ("/people", "People"),
 )
+"""Pages behind a button, where the window is wide enough for one line."""
 
 HEAD = """
 <link rel="icon" href="/ui/icon.svg" type="image/svg+xml">
@@ -30,12 +33,18 @@ HEAD = """
 
 def shell(path: str, body: str) -> str:
     """The HTML of a page at `path` around its `body`. The browser leaves out the links that the role of the person lacks."""
-    links = "".join(
-        f'<a href="{href}" data-role="{needed(href)}"{" aria-current=page" if href == path else ""}>{name}</a>'
-        for href, name in NAVIGATION
+    first, more = ("".join(_link(href, name, path) for href, name in part) for part in (NAVIGATION, MORE))
+    inside = " data-current" if path in dict(MORE) else ""
+    links = (
+        f'{first}<span class="st-nav-more"><button class="st-button st-quiet" id="st-more" type="button" aria-expanded="false" '
+        f'aria-controls="st-more-links"{inside}>More</button><span id="st-more-links">{more}</span></span>'
     )
     mode = '<span class="st-mode" id="st-mode"></span>'
     return _frame(path, body, f'<a class="st-brand" href="/">{_BRAND}</a><nav aria-label="Pages">{links}</nav>{mode}')
+
+
+def _link(href: str, name: str, path: str) -> str:
+    return f'<a href="{href}" data-role="{needed(href)}"{" aria-current=page" if href == path else ""}>{name}</a>'
 
 
 def bare(path: str, body: str) -> str:

@@ -305,3 +305,25 @@ def test_the_page_says_when_the_server_is_gone(browser: Browser, server: Server)
         server.start()
         page.close()
     time.sleep(0.1)
+
+
+def test_the_pages_behind_more(page: Page) -> None:
+    visit(page, "/")
+    button, links = page.locator("#st-more"), page.locator("#st-more-links")
+    expect(links).to_be_hidden()
+    button.click()
+    expect(links.get_by_role("link")).to_have_text(["Score", "Models", "Settings", "People"])
+    page.keyboard.press("Escape")
+    expect(links).to_be_hidden()
+    button.click()
+    page.locator("h1").first.click()
+    expect(links).to_be_hidden()
+    button.click()
+    links.get_by_role("link", name="Models").click()
+    page.wait_for_url(re.compile("/models"))
+    page.wait_for_selector("[data-ready]")
+    expect(button).to_have_attribute("data-current", "")
+    for width in (1100, 700, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page.get_by_role("link", name="Models")).to_be_visible()
