@@ -11,7 +11,7 @@ under the same name: without it transformers would hand out no mask at all, and 
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -35,14 +35,15 @@ class Wanted:
     """Which rows a forward is to hand out: those of the queries [start, stop), the same for every prompt of the batch.
 
     `take(layer, at, weights)` gets weights (B, H, q, T) in float32 of the rows start + at and following; it has to copy what
-    it keeps. `away` collects for each layer how far weights @ values lie from what the layer computed, as a part of the
-    largest value (one number, on the device).
+    it keeps. `away` (L,), NaN to begin with, is filled for each layer with how far weights @ values lie from what the layer
+    computed, as a part of the largest value. It is made before the pass: small tensors that are kept while large ones come and
+    go would leave holes in the memory of a CPU.
     """
 
     start: int
     stop: int
     take: Take
-    away: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
+    away: Tensor
 
 
 class Block(NamedTuple):
@@ -220,7 +221,7 @@ def _hand_out(layer: _Layer, output: Tensor, wanted: Wanted) -> None:
         there = output[:, start:stop].transpose(1, 2).float()
         away = torch.maximum(away, (again - there).abs().amax() / largest)
         wanted.take(number, start - wanted.start, weights)
-    wanted.away[number] = away
+    wanted.away[number].copy_(away)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.attention_rows import Wanted, rows_beside
+from training.attention_rows import Take, Wanted, attending, rows_beside
 from training.models import Loaded, NotLoadable
 
 Floats = NDArray[np.float32]
@@ -86,7 +86,7 @@ class Probe:
             def take(layer: int, _: int, weights: Tensor, found: Floats = found) -> None:
                 found[:, layer] = weights[:, :, -1].cpu().numpy()
 
-            self._run(ids, mask, Wanted(length - 1, length, take), body=True)
+            self._run(ids, mask, self._wanted(length - 1, length, take), body=True)
             for row, number in enumerate(numbers):
                 yield number, found[row, :, :, length - len(prompts[number]) :].copy()
 
@@ -108,7 +108,7 @@ class Probe:
             if at == 0:
                 last[layer] = own[:, 0].cpu().numpy()
 
-        logits = self._run(ids, mask, Wanted(tokens - 1, tokens - 1 + count, take), body=False)
+        logits = self._run(ids, mask, self._wanted(tokens - 1, tokens - 1 + count, take), body=False)
         return Replay(last, mean.cpu().numpy(), masses.cpu().numpy(), _log_probs(logits[0], answer))
 
     def log_probs(self, prompt: Sequence[int], answer: Sequence[int]) -> Floats:
@@ -141,8 +141,11 @@ class Probe:
         """One pass. Returns hidden states (B, T, width), or the logits of the wanted rows (B, rows, V)."""
         with torch.inference_mode(), rows_beside(self.loaded.model):
             found = _forward(self.loaded, ids, mask, wanted, body)
-        _explained(self.loaded, wanted, self.layers)
+        _explained(self.loaded, wanted.away)
         return found
+
+    def _wanted(self, start: int, stop: int, take: Take) -> Wanted:
+        return Wanted(start, stop, take, torch.full((self.layers,), torch.nan, device=self.loaded.model.device))
 
 
 def open_probe(loaded: Loaded) -> Probe:
@@ -175,27 +178,16 @@ def _slow_and_fast(probe: Probe) -> tuple[Floats, Floats]:
     generator = torch.Generator().manual_seed(1)
     drawn: list[int] = torch.randint(0, _vocabulary(loaded), (size,), generator=generator).tolist()
     ids, mask = _padded([drawn, drawn[size // 3 :]], loaded)
-    model: Any = loaded.model
-    before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        with torch.inference_mode():
-            told = _body(loaded)(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=_positions(mask),
-                use_cache=False,
-                output_attentions=True,
-            ).attentions
-    finally:
-        model.set_attn_implementation(before)
+    with torch.inference_mode(), attending(loaded.model, "eager"):
+        given = {"input_ids": ids, "attention_mask": mask, "position_ids": _positions(mask), "use_cache": False}
+        told = _body(loaded)(**given, output_attentions=True).attentions
     slow = np.stack([one[:, :, -1].float().cpu().numpy() for one in told or ()])
     fast = np.full((probe.layers, 2, probe.heads, ids.shape[1]), np.nan, dtype=np.float32)
 
     def take(layer: int, _: int, weights: Tensor) -> None:
         fast[layer] = weights[:, :, -1].cpu().numpy()
 
-    probe._run(ids, mask, Wanted(ids.shape[1] - 1, ids.shape[1], take), body=True)
+    probe._run(ids, mask, probe._wanted(ids.shape[1] - 1, ids.shape[1], take), body=True)
     return slow, fast
 
 
@@ -237,16 +229,15 @@ def _tolerance(loaded: Loaded) -> Tolerance:
     return EXACT if loaded.model.dtype == torch.float32 else ROUGH
 
 
-def _explained(loaded: Loaded, wanted: Wanted, layers: int) -> None:
-    """Raise where a layer was not read, or where its rows times its values are not what it computed."""
-    lost = [number for number in range(layers) if number not in wanted.away]
+def _explained(loaded: Loaded, away: Tensor) -> None:
+    """Raise where a layer was not read, or where its rows times its values are not what it computed: away (L,) says how far."""
+    lost = away.isnan().nonzero().flatten().tolist()
     if lost:
         raise NotProbeable(
-            f"Layer {lost[0] + 1} of {loaded.name} attends in a way of its own, so the attention of this model cannot be read."
+            f"Layer {lost[0] + 1} of {loaded.name} gives no weights that can be read, so this model cannot be probed."
         )
-    away = torch.stack([wanted.away[number] for number in range(layers)])
     worst = int(away.argmax())
-    if not float(away[worst]) <= _tolerance(loaded).explained:
+    if float(away[worst]) > _tolerance(loaded).explained:
         raise NotProbeable(
             f"The attention that was read in layer {worst + 1} of {loaded.name} does not give what the layer computed "
             f"(off by {float(away[worst]):.2g} of its largest value), so it is not shown."

@@ -80,7 +80,9 @@ def test_right_padding_hides_nothing(family: str) -> None:
     """The same rows when the prompt stands before its padding: blocks do not depend on the side."""
     one, (ids,) = loaded(family), prompts(40)
     kept: dict[int, Any] = {}
-    wanted = attention_rows.Wanted(39, 40, lambda layer, _, weights: kept.__setitem__(layer, weights[0, :, 0].numpy()))
+    wanted = attention_rows.Wanted(
+        39, 40, lambda layer, _, weights: kept.__setitem__(layer, weights[0, :, 0].numpy()), torch.zeros(4)
+    )
     mask = torch.tensor([[1] * 40 + [0] * 9])
     with torch.inference_mode(), attention_rows.rows_beside(one.model):
         one.model(
@@ -162,7 +164,9 @@ def test_the_pass_itself_is_a_plain_one() -> None:
         before = one.model(input_ids=torch.tensor([ids]), use_cache=False).logits
         with attention_rows.rows_beside(one.model):
             beside = one.model(
-                input_ids=torch.tensor([ids]), use_cache=False, wanted=attention_rows.Wanted(49, 50, lambda *_: None)
+                input_ids=torch.tensor([ids]),
+                use_cache=False,
+                wanted=attention_rows.Wanted(49, 50, lambda *_: None, torch.zeros(4)),
             ).logits
     assert torch.equal(before, beside)
 
