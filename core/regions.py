@@ -8,7 +8,7 @@ would miss what a template trims, moves or writes itself.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,8 @@ Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 Span = tuple[int, int]
 
-PREFERENCE, QUERY = "preference", "query"
+PREFERENCE: Final = "preference"
+QUERY: Final = "query"
 _PRIVATE = range(0xF0000, 0xFFFFE)
 """Code points of plane 15, which mean nothing to anybody."""
 
