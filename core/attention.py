@@ -133,8 +133,13 @@ def control(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Control |
         return others
     mass = float(np.asarray(row, dtype=np.float64) @ prompt.region(name))
     low, high = np.quantile(others, [0.025, 0.975])
-    above = float((others < mass).mean() + (others == mass).mean() / 2)
-    return Control(len(others), float(others.mean()), float(low), float(high), above)
+    return Control(len(others), float(others.mean()), float(low), float(high), part_below(others, mass))
+
+
+def part_below(others: Floats, value: float) -> float:
+    """The part of others (N,) below a value, ties by half; what differs by rounding only is a tie."""
+    ties = np.isclose(others, value, rtol=1e-9, atol=0)
+    return float(((others < value) & ~ties).mean() + ties.mean() / 2)
 
 
 def anchors(prompt: Prompt) -> tuple[float, ...] | Unmeasured:

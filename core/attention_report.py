@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.attention import BINS, Measured, Unmeasured
+from core.attention import BINS, Measured, Unmeasured, part_below
 from core.bootstrap import Interval, sign_flip
 from core.evaluation.intervals import UNKNOWN, drawn_means, expanded, resample
 
@@ -105,8 +105,8 @@ def control_mean(readings: Sequence[Reading], rng: np.random.Generator, draws: i
     means = np.mean([rng.choice(one.others, size=draws) for one in usable], axis=0)
     region = float(np.mean([one.figures.mass for one in usable]))
     low, high = np.quantile(means, [0.025, 0.975])
-    above = float((means < region).mean() + (means == region).mean() / 2)
-    return ControlMean(region, float(means.mean()), Interval(float(low), float(high)), above, len(usable))
+    drawn = Interval(float(low), float(high))
+    return ControlMean(region, float(means.mean()), drawn, part_below(means, region), len(usable))
 
 
 def change(
@@ -154,7 +154,7 @@ def _means(table: Floats, clusters: Ints, weights: Floats) -> tuple[Floats, Floa
     np.add.at(sums, clusters, np.where(known, table, 0.0))
     np.add.at(counts, clusters, known.astype(np.float64))
     total = counts.sum(axis=0)
-    value = np.divide(sums.sum(axis=0), total, out=np.full(table.shape[1], np.nan), where=total > 0)
+    value: Floats = np.where(total > 0, sums.sum(axis=0) / np.maximum(total, 1.0), np.nan)
     having = (counts > 0).sum(axis=0)
     low, high = expanded(drawn_means(sums, counts, weights), having.astype(np.int64))
     return value, low, high, having

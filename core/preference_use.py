@@ -22,7 +22,7 @@ Quadrant = Literal["uses", "looks only", "uses without looking", "ignores"]
 MEANING: dict[Quadrant, str] = {
     "uses": "Looks at the preference, and would be less likely without it.",
     "looks only": "Looks at the preference, but would be as likely without it.",
-    "uses without looking": "Hardly looks at the preference, but would be less likely without it: it follows what stands before it.",
+    "uses without looking": "Hardly looks at the preference, but would be less likely without it.",
     "ignores": "Hardly looks at the preference, and would be as likely without it.",
 }
 

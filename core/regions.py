@@ -40,6 +40,9 @@ class Unplaced(NamedTuple):
     reason: str
 
 
+CUT = Unplaced("The chat template leaves out a part of a message, so where its texts stand cannot be told.")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
     """A rendered prompt with its T tokens.
@@ -165,12 +168,14 @@ def read_marks(
             continue
         name, opens = which
         if opens == (name in begun):
-            return Unplaced("The chat template cuts a message in the middle of a text that is to be found again.")
+            return CUT
         if opens:
             begun[name] = len(plain)
         else:
             found[name].append((begun.pop(name), len(plain)))
-    if begun or "".join(plain) != clean:
+    if begun:
+        return CUT
+    if "".join(plain) != clean:
         return Unplaced(
             "The chat template rewrites a message depending on its characters, so nothing in it can be found."
         )

@@ -62,7 +62,7 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -
     try:
         text = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
     except (TemplateError, ValueError, TypeError, KeyError) as error:
-        return Unplaced(f"The chat template does not take this conversation: {' '.join(str(error).split())[:200]}")
+        return Unplaced(f"The chat template does not take this conversation: {' '.join(str(error).split())[:200]}.")
     return str(text)
 
 
@@ -71,4 +71,4 @@ def _coded(tokenizer: PreTrainedTokenizerBase, text: str) -> Any:
     try:
         return tokenizer(text, add_special_tokens=False, truncation=False, padding=False, return_offsets_mapping=True)
     except (TypeError, ValueError) as error:
-        return Unplaced(f"The tokenizer does not take this text: {' '.join(str(error).split())[:200]}")
+        return Unplaced(f"The tokenizer does not take this text: {' '.join(str(error).split())[:200]}.")
