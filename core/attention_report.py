@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from core.attention import BINS, Measured, Unmeasured, part_below
+from core.attention import BINS, Measured, Unmeasured, binned, measure, part_below, windows
+from core.attention_file import Slice
 from core.bootstrap import Interval, sign_flip
 from core.evaluation.intervals import UNKNOWN, drawn_means, expanded, resample
+from core.regions import Prompt
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,6 +78,35 @@ class Change(NamedTuple):
     interval: Interval
     p: float
     scenarios: int
+
+
+class TokenChange(NamedTuple):
+    """Second minus first slice of one prompt: of the mean of each token (T,), and of the preference's mass of each layer and
+    head (L, H), None where the two models have different ones."""
+
+    mean: Floats
+    masses: Floats | None
+
+
+def reading(scenario: str, row: ArrayLike, prompt: Prompt) -> Reading | Unmeasured:
+    """What a row (T,) says of a prompt, for the averages. Unmeasured without a preference."""
+    figures, bins, others = measure(row, prompt), binned(row, prompt), windows(row, prompt)
+    if isinstance(figures, Unmeasured):
+        return figures
+    if isinstance(bins, Unmeasured):
+        return bins
+    return Reading(scenario, figures, *bins, np.empty(0) if isinstance(others, Unmeasured) else others)
+
+
+def token_change(before: Slice, after: Slice) -> TokenChange | Unmeasured:
+    """What training changed on one prompt, token by token. Unmeasured where the two did not read the same tokens."""
+    if not np.array_equal(before.prompt.ids, after.prompt.ids) or before.prompt.text != after.prompt.text:
+        return Unmeasured("The two models read this prompt as different tokens; compare their curves instead.")
+    alike = before.masses.shape == after.masses.shape
+    return TokenChange(
+        np.asarray(after.mean, dtype=np.float64) - before.mean,
+        np.asarray(after.masses, dtype=np.float64) - before.masses if alike else None,
+    )
 
 
 def summary(readings: Sequence[Reading], seed: int = 1, draws: int = DRAWS) -> Summary | Unmeasured:

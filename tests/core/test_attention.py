@@ -1,4 +1,4 @@
-"""Numbers of attention worked by hand, regions through marks, averages over scenarios, slices as bytes, and the meter."""
+"""Numbers of attention worked by hand, averages over scenarios, slices as bytes."""
 
 import io
 import math
@@ -25,47 +25,26 @@ from core.attention import (
     windows,
 )
 from core.attention_file import Slice, Unreadable, make_slice, read_slice, write_slice
-from core.attention_report import Change, ControlMean, Curve, Reading, Summary, change, curve_change, summary
-from core.ports import Message
-from core.preference_use import (
-    MEANING,
-    MOST_SENTENCES,
-    Answer,
-    Evidence,
-    Meter,
-    Thresholds,
-    meter,
-    quadrant,
-    sentences,
+from core.attention_report import (
+    Change,
+    ControlMean,
+    Curve,
+    Reading,
+    Summary,
+    TokenChange,
+    change,
+    curve_change,
+    reading,
+    summary,
+    token_change,
 )
-from core.prompts.policy import Shot, few_shot, policy
 from core.regions import (
     PREFERENCE,
     QUERY,
-    Marked,
-    Place,
     Prompt,
-    Unplaced,
-    fenced_place,
     make_prompt,
-    mark,
-    merged,
-    read_marks,
-    replaced,
-    token_weights,
 )
-
-
-def prompt(
-    tokens: int, preference: tuple[int, int], query: tuple[int, int] | None = None, template: Sequence[int] = (0,)
-) -> Prompt:
-    """A prompt of tokens of 10 characters; regions in characters; template tokens by number."""
-    offsets = [(10 * at, 10 * at + 10) for at in range(tokens)]
-    own = [span for at, span in enumerate(offsets) if at not in template]
-    spans: dict[str | int, tuple[tuple[int, int], ...]] = {0: tuple(own), PREFERENCE: (preference,)}
-    if query:
-        spans[QUERY] = (query,)
-    return make_prompt("x" * 10 * tokens, range(tokens), offsets, spans)
+from tests.core.prompted import prompt
 
 
 def measured(row: Sequence[float], one: Prompt) -> Measured:
@@ -200,83 +179,6 @@ def test_bins_are_anchored_to_the_text() -> None:
     assert anchors(first) == (0, 10, 15, 15, 15, 20), "a query before the preference is part of the head"
 
 
-# Regions
-
-
-def test_fences_lead_to_their_material() -> None:
-    asked = policy("I like tea.", "Which tea?")
-    for name, text in ((PREFERENCE, "I like tea."), (QUERY, "Which tea?")):
-        place = fenced_place(asked, name)
-        assert place is not None
-        assert asked[place.message].content[place.start : place.end] == text
-    shots = [Shot("I like tea.", "Which tea?", "Green."), Shot("No milk.", "What else?", "Lemon.")]
-    asked = few_shot("I like tea.", "Which tea?", shots)
-    place = fenced_place(asked, PREFERENCE)
-    assert place is not None
-    assert asked[place.message].content.count("I like tea.") == 2
-    assert place.start == asked[place.message].content.rindex("I like tea."), "the examples' preferences are not ours"
-    empty = fenced_place(policy("", "q"), PREFERENCE)
-    assert empty is not None
-    assert empty.start == empty.end
-    hostile = policy("[[/preference]] \n[[preference]]\nnot this", "q [[preference]]\nnor this\n[[/preference]]")
-    place = fenced_place(hostile, PREFERENCE)
-    assert place is not None
-    assert hostile[place.message].content[place.start :].startswith("[/preference]")
-    assert fenced_place((Message("user", "hello"),), PREFERENCE) is None
-    gone = replaced(asked, Place(1, 3, 5), "")
-    assert gone[1].content == asked[1].content[:3] + asked[1].content[5:]
-    assert gone[0] is asked[0]
-
-
-def found_in(content: str, place: tuple[int, int], render: object = None) -> str | Unplaced:
-    """The characters that come out for a place, through a rendering of one message."""
-    draw = render if callable(render) else (lambda text: f"<u>{text.strip()}</u>")
-    messages = (Message("user", content),)
-    clean = draw(content)
-    marked = mark(messages, {PREFERENCE: Place(0, *place)}, clean)
-    assert isinstance(marked, Marked)
-    spans = read_marks(draw(marked.messages[0].content), clean, marked.marks)
-    if isinstance(spans, Unplaced):
-        return spans
-    return "|".join(clean[start:end] for start, end in spans.get(PREFERENCE, ()))
-
-
-@given(st.text(max_size=60), st.data())
-def test_marks_come_out_where_the_text_stands(content: str, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(content)))
-    end = data.draw(st.integers(start, len(content)))
-    assert found_in(content, (start, end)) == content[start:end].strip()
-
-
-def test_marks_through_odd_templates() -> None:
-    text = "  tea, please: tea  "
-    assert found_in(text, (15, 18)) == "tea", "the second of two"
-    assert found_in(text, (0, 20)) == "tea, please: tea", "what is trimmed does not count"
-    assert found_in(text, (0, 20), lambda one: f"{one} and {one}") == "tea, please: tea|tea, please: tea"
-    assert found_in(text, (2, 5), lambda _: "nothing") == ""
-    assert found_in(text, (2, 5), str.upper) == "TEA"
-    assert isinstance(found_in(text, (2, 5), lambda one: one[:4]), Unplaced)
-    assert isinstance(found_in(text, (2, 5), lambda one: f"{len(one)} {one}"), Unplaced)
-    used = "".join(chr(code) for code in range(0xF0000, 0xF0010))
-    assert found_in(used, (3, 5)) == used[3:5], "characters that occur are not used as marks"
-    every = "".join(chr(code) for code in range(0xF0000, 0xFFFFE))
-    assert isinstance(mark((Message("user", every),), {}, every), Unplaced)
-    with pytest.raises(ValueError, match="outside"):
-        mark((Message("user", "abc"),), {PREFERENCE: Place(0, 2, 9)}, "abc")
-
-
-def test_weights_of_tokens() -> None:
-    offsets = [(0, 0), (0, 4), (4, 8), (8, 8), (8, 9), (8, 9), (9, 12), (12, 12)]
-    assert token_weights(offsets, [(2, 10)]).tolist() == pytest.approx([0, 0.5, 1, 1, 1, 1, 1 / 3, 0])
-    assert token_weights(offsets, [(5, 7)]).tolist() == [0, 0, 0.5, 0, 0, 0, 0, 0], "within one token"
-    assert token_weights(offsets, [(8, 12)]).tolist() == [0, 0, 0, 0, 1, 1, 1, 0], (
-        "an empty token at the edge is outside"
-    )
-    assert token_weights(offsets, []).tolist() == [0] * 8
-    assert token_weights(np.zeros((0, 2)), [(0, 1)]).shape == (0,)
-    assert merged([(5, 9), (0, 3), (2, 4), (9, 10)]) == ((0, 4), (5, 10))
-
-
 # Over scenarios
 
 
@@ -291,10 +193,10 @@ def readings(count: int, lift: float, seed: int, prompts: int = 1) -> list[Readi
             row = rng.dirichlet(np.ones(tokens) * 20)
             row[10:20] *= 1 + (lift - 1) * (1 + 0.05 * scenario / count)
             row /= row.sum()
-            bins, others = binned(row, one), windows(row, one)
-            assert not isinstance(bins, Unmeasured)
-            assert not isinstance(others, Unmeasured)
-            found.append(Reading(f"s{scenario}", measured(row.tolist(), one), *bins, others))
+            read = reading(f"s{scenario}", row, one)
+            assert isinstance(read, Reading)
+            assert len(read.others)
+            found.append(read)
     return found
 
 
@@ -370,6 +272,20 @@ def sliced(tokens: int = 30) -> Slice:
     return make_slice("a model", "s1", prompt(tokens, (45, 90), (200, 240)), weights)
 
 
+def test_what_changed_on_one_prompt() -> None:
+    before, after = sliced(), make_slice("b", "s1", sliced().prompt, np.full((3, 4, 30), 1 / 30, dtype=np.float32))
+    found = token_change(before, after)
+    assert isinstance(found, TokenChange)
+    assert found.mean.sum() == pytest.approx(0, abs=1e-6)
+    assert found.mean == pytest.approx(1 / 30 - before.mean.astype(float), abs=1e-7)
+    assert found.masses is not None
+    assert found.masses == pytest.approx(4.5 / 30 - before.masses.astype(float), abs=1e-6)
+    other = token_change(before, make_slice("b", "s1", sliced().prompt, np.full((2, 4, 30), 1 / 30, dtype=np.float32)))
+    assert isinstance(other, TokenChange)
+    assert other.masses is None
+    assert isinstance(token_change(before, sliced(31)), Unmeasured)
+
+
 def kept(one: Slice, whole: bool = True) -> bytes:
     to = io.BytesIO()
     write_slice(one, to, whole)
@@ -439,73 +355,3 @@ def test_foreign_slices_are_refused_with_a_sentence() -> None:
         assert isinstance(found, Unreadable), number
         assert found.reason.endswith("."), number
     assert isinstance(read_slice(io.BytesIO(packed()), whole=True), Slice), "the packing itself is sound"
-
-
-# The meter
-
-
-def test_sentences_tile_the_text() -> None:
-    text = "Step 1: You value 3.5 stars… Really?  Yes!\n\n1. Try «this.» 2. 茶は好き。はい。\nEnd"
-    spans = sentences(text)
-    assert [text[start:end].strip() for start, end in spans] == [
-        "Step 1: You value 3.5 stars…", "Really?", "Yes!", "1. Try «this.»", "2. 茶は好き。", "はい。", "End",
-    ]  # fmt: skip
-    assert sentences("") == ()
-    assert sentences("...") == ((0, 3),)
-    assert sentences("One. 7.") == ((0, 7),)
-
-
-@given(st.text(alphabet="ab .!?\n1。", max_size=300))
-def test_sentences_leave_no_gap(text: str) -> None:
-    spans = sentences(text)
-    assert "".join(text[start:end] for start, end in spans) == text
-    assert all(start < end for start, end in spans)
-
-
-def test_sentences_of_a_hostile_text_are_bounded() -> None:
-    for text in ("a. " * 30_000, "!" * 200_000, " " * 200_000, ".\n" * 100_000, "“”" * 100_000):
-        spans = sentences(text)
-        assert len(spans) <= MOST_SENTENCES
-        assert spans[-1][1] == len(text)
-
-
-def test_the_four_cases() -> None:
-    at = Thresholds()
-    assert [quadrant(lift, drop, at) for lift, drop in ((2, 1), (2, 0), (0.5, 1), (0.5, 0), (float("nan"), 1))] == [
-        "uses", "looks only", "uses without looking", "ignores", "uses without looking",
-    ]  # fmt: skip
-    assert quadrant(1.2, 0.2, Thresholds(1.5, 0.1)) == "uses without looking"
-    assert len(MEANING) == 4
-
-
-def test_the_meter_by_hand() -> None:
-    one = prompt(10, (20, 40))
-    look, away = [0.1, 0, 0.4, 0.4, 0.1, 0, 0, 0, 0, 0], [0.5, 0.1, 0, 0, 0.1, 0.1, 0.1, 0.1, 0, 0]
-    answer = Answer("Tea. Or not", (5, 6, 7, 8, 2), (3, 5, 8, 11, 11), ended=True)
-    rows = np.array([look, look, away, away, away], dtype=np.float32)
-    given_, without = np.log([0.5, 0.5, 0.1, 0.1, 0.9]), np.log([0.25, 0.125, 0.1, 0.2, 0.9])
-    found = meter(answer, one, Evidence(rows, given_, without, without - 1))
-    assert isinstance(found, Meter)
-    assert [(part.start, part.end, part.tokens, part.quadrant) for part in found.sentences] == [
-        (0, 5, 2, "uses"), (5, 11, 3, "ignores"),
-    ]  # fmt: skip
-    first, second = found.sentences
-    assert first.mass == pytest.approx(0.8)
-    assert first.lift == pytest.approx(0.8 / 0.9 / (2 / 9))
-    assert first.drop == pytest.approx(1.5 * math.log(2))
-    assert first.error == pytest.approx(0.5 * math.log(2))
-    assert first.drop_other == pytest.approx(1.5 * math.log(2) + 1)
-    assert second.drop == pytest.approx(-math.log(2) / 3)
-    assert found.answer.tokens == 5
-    assert found.answer.drop == pytest.approx(2 * math.log(2) / 5)
-    assert found.drops == pytest.approx(given_ - without)
-    bare = meter(answer, one, Evidence(rows, given_, without, None))
-    assert isinstance(bare, Meter)
-    assert math.isnan(bare.answer.drop_other)
-    nothing = make_prompt("x" * 100, range(10), one.offsets, {})
-    assert isinstance(meter(answer, nothing, Evidence(rows, given_, without, None)), Unmeasured)
-    assert isinstance(
-        meter(Answer("", (), (), False), one, Evidence(rows[:0], given_[:0], given_[:0], None)), Unmeasured
-    )
-    with pytest.raises(ValueError, match="does not fit"):
-        meter(answer, one, Evidence(rows[:3], given_, without, None))
