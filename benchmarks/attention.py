@@ -143,14 +143,14 @@ def ratio(found: dict[str, list[float]], way: str, kind: str = "") -> float:
 
 def main() -> None:
     """Print times, memory and their ratios."""
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     for length in LENGTHS:
         room = needed(length) < 0.8 * _free()
         ways = WAYS if room else WAYS[:2]
         found = times(length, ways, repeats)
-        held = {way: memory(way, length, 3, holes=False) for way in ways}
-        usual = {way: memory(way, length, repeats, holes=True) for way in ways}
-        print(f"T = {length:,}")
+        held = {way: memory(way, length, 1, holes=False) for way in ways}
+        usual = {way: memory(way, length, 3, holes=True) for way in ways}
+        print(f"T = {length:,}", flush=True)
         for way in ways:
             print(
                 f"  {way}: {statistics.median(found[way]):.2f} s, {held[way]:,.0f} MiB beside the weights; over plain: "

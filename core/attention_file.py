@@ -9,7 +9,7 @@ import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +101,16 @@ def read_slice(source: BinaryIO, whole: bool = False) -> Slice | Unreadable:
             names = {name for name in archive.namelist() if whole or name != "weights.npy"}
             found = {name.removesuffix(".npy"): _array(archive, name) for name in names}
         return _checked(found)
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OSError, NotImplementedError) as error:
-        return Unreadable(f"This is no attention slice of ours: {' '.join(str(error).split())[:200]}.")
+    except FOREIGN as error:
+        return _foreign(error)
+
+
+FOREIGN = (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OSError, NotImplementedError)
+"""What reading a file that is no slice, or a broken one, ends in."""
+
+
+def _foreign(error: Exception) -> Unreadable:
+    return Unreadable(f"This is no attention slice of ours: {' '.join(str(error).split())[:200]}.")
 
 
 _SIZES: Mapping[str, int] = {
@@ -126,19 +134,48 @@ def _too_much(archive: zipfile.ZipFile) -> str:
     return ""
 
 
+def _header(archive: zipfile.ZipFile, part: IO[bytes], name: str) -> tuple[int, ...]:
+    """The shape of an array that says no more than the file holds; a header alone could ask for any amount of memory."""
+    wanted = np.dtype(_kind(name))
+    if np.lib.format.read_magic(part) != (1, 0):
+        raise ValueError(f"{name} is written in another way")
+    shape, by_column, kind = np.lib.format.read_array_header_1_0(part, max_header_size=_HEADER)
+    if kind != wanted or by_column or min(shape, default=0) < 0:
+        raise ValueError(f"{name} does not hold rows of {wanted}")
+    if math.prod(shape) * wanted.itemsize > archive.getinfo(name).file_size:
+        raise ValueError(f"{name} is shorter than it says")
+    return shape
+
+
+def _kind(name: str) -> str:
+    return _KINDS.get(name.removesuffix(".npy"), "float32")
+
+
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    """An array whose header says no more than the file holds; a header alone could ask for any amount of memory."""
-    wanted = np.dtype(_KINDS.get(name.removesuffix(".npy"), "float32"))
     with archive.open(name) as part:
-        if np.lib.format.read_magic(part) != (1, 0):
-            raise ValueError(f"{name} is written in another way")
-        shape, by_column, kind = np.lib.format.read_array_header_1_0(part, max_header_size=_HEADER)
-        if kind != wanted or by_column or min(shape, default=0) < 0:
-            raise ValueError(f"{name} does not hold rows of {wanted}")
-        size = math.prod(shape) * wanted.itemsize
-        if size > archive.getinfo(name).file_size:
-            raise ValueError(f"{name} is shorter than it says")
-        return np.frombuffer(part.read(size), dtype=wanted).reshape(shape)
+        shape, kind = _header(archive, part, name), np.dtype(_kind(name))
+        found = np.frombuffer(part.read(math.prod(shape) * kind.itemsize), dtype=kind).reshape(shape)
+    return found.astype(np.float32) if kind == np.float16 else found
+
+
+def read_head(source: BinaryIO, layer: int, head: int) -> Weights | Unreadable:
+    """The row (T,) of one head, from 0, without the other heads. Unreadable where the slice has no such row."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            problem = _too_much(archive)
+            if problem:
+                return Unreadable(problem)
+            if "weights.npy" not in archive.namelist():
+                return Unreadable("This attention slice was kept without the weights of its heads.")
+            with archive.open("weights.npy") as part:
+                layers, heads, tokens = _header(archive, part, "weights.npy")
+                if not (0 <= layer < layers and 0 <= head < heads):
+                    return Unreadable(f"This model has {layers} layers of {heads} heads.")
+                part.seek(part.tell() + 2 * tokens * (layer * heads + head))
+                row = np.frombuffer(part.read(2 * tokens), dtype=np.float16).astype(np.float32)
+    except FOREIGN as error:
+        return _foreign(error)
+    return row if np.isfinite(row).all() else Unreadable("A row of this attention slice holds numbers that are none.")
 
 
 def _checked(found: dict[str, NDArray[Any]]) -> Slice | Unreadable:
@@ -163,8 +200,7 @@ def _checked(found: dict[str, NDArray[Any]]) -> Slice | Unreadable:
         return Unreadable("The tokens or regions of this attention slice lie outside its text.")
     regions = {name: token_weights(offsets, merged(spans)) for name, spans in meta.spans.items()}
     prompt = Prompt(meta.text, found["ids"], offsets, found["content"], regions, meta.spans)
-    weights = found["weights"].astype(np.float32) if "weights" in found else None
     return Slice(
         meta.model, meta.scenario, prompt, found["mean"], found["masses"],
-        found["kept_masses"], found["kept"], found["first"], weights,
+        found["kept_masses"], found["kept"], found["first"], found.get("weights"),
     )  # fmt: skip

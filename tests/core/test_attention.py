@@ -24,7 +24,7 @@ from core.attention import (
     measure,
     windows,
 )
-from core.attention_file import Slice, Unreadable, make_slice, read_slice, write_slice
+from core.attention_file import Slice, Unreadable, make_slice, read_head, read_slice, write_slice
 from core.attention_report import (
     Change,
     ControlMean,
@@ -313,6 +313,26 @@ def test_a_slice_comes_back() -> None:
         light = read_slice(io.BytesIO(data))
         assert isinstance(light, Slice)
         assert light.weights is None
+
+
+def test_one_head_is_read_alone() -> None:
+    one = sliced()
+    assert one.weights is not None
+    for layer, head in ((0, 0), (1, 3), (2, 2)):
+        found = read_head(io.BytesIO(kept(one)), layer, head)
+        assert not isinstance(found, Unreadable)
+        assert found == pytest.approx(one.weights[layer, head], abs=1e-3)
+    for data in (
+        kept(one, whole=False),
+        b"no archive",
+        kept(one)[:-300],
+        packed(weights=np.zeros((3, 4), dtype=np.float16)),
+    ):
+        assert isinstance(read_head(io.BytesIO(data), 0, 0), Unreadable)
+    for layer, head in ((3, 0), (0, 4), (-1, 0)):
+        assert isinstance(read_head(io.BytesIO(kept(one)), layer, head), Unreadable)
+    nan = np.full((3, 4, 30), np.nan, dtype=np.float16)
+    assert isinstance(read_head(io.BytesIO(packed(weights=nan)), 1, 1), Unreadable)
 
 
 def packed(**arrays: object) -> bytes:
