@@ -40,6 +40,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@$(BIN)/python -m benchmarks.covering
 	@$(BIN)/python -m benchmarks.evaluating
 	@$(BIN)/python -m benchmarks.judging
+	@$(BIN)/python -m benchmarks.attention
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.building
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.scoring

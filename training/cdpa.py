@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from tokenizers.decoders import DecodeStream
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 from trl.trainer.grpo_trainer import GRPOTrainer
@@ -24,6 +23,7 @@ from core.scoring import Case, Scored
 from core.steps import marked_steps, steps_of_tokens
 from training.loss import advantages, scalar_advantages, token_kl
 from training.rollouts import FOLDER, Response, write
+from training.turns import decoded
 
 Score = Callable[[Sequence[Case]], list[list[Scored]]]
 """Critique and score of every step of many responses, in order; the critic's calls are its own business."""
@@ -51,28 +51,6 @@ class Credit:
     format_weight: float = 1.0
     max_unscored: float = 0.2
     keep_every: int = 1
-
-
-class Tokens(NamedTuple):
-    """The text that sampled tokens decode to, without special tokens, and how many characters the first t + 1 of them give."""
-
-    text: str
-    ends: list[int]
-
-
-def decoded(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Tokens:
-    """Decode token by token, as the tokens were sampled; they are never tokenised again."""
-    stream = DecodeStream(skip_special_tokens=True)
-    backend: Any = getattr(tokenizer, "_tokenizer", None) or tokenizer.backend_tokenizer  # type: ignore[attr-defined]
-    pieces: list[str] = []
-    ends: list[int] = []
-    length = 0
-    for token in ids:
-        piece = stream.step(backend, int(token)) or ""
-        pieces.append(piece)
-        length += len(piece)
-        ends.append(length)
-    return Tokens("".join(pieces), ends)
 
 
 def format_reward(text: str) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jinja2 import TemplateError
+from tokenizers.decoders import DecodeStream
 from transformers import PreTrainedTokenizerBase
 
 from core.ports import Message
@@ -26,6 +27,28 @@ class Turn(NamedTuple):
     start: int
     ends: list[int]
     reply: str
+
+
+class Tokens(NamedTuple):
+    """The text that sampled tokens decode to, without special tokens, and how many characters the first t + 1 of them give."""
+
+    text: str
+    ends: list[int]
+
+
+def decoded(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Tokens:
+    """Decode token by token, as the tokens were sampled; they are never tokenised again."""
+    stream = DecodeStream(skip_special_tokens=True)
+    backend: Any = getattr(tokenizer, "_tokenizer", None) or tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+    pieces: list[str] = []
+    ends: list[int] = []
+    length = 0
+    for token in ids:
+        piece = stream.step(backend, int(token)) or ""
+        pieces.append(piece)
+        length += len(piece)
+        ends.append(length)
+    return Tokens("".join(pieces), ends)
 
 
 def turn(tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message], completion: str) -> Turn:
