@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from core.ports import Ask, Failure, Reply
 from training.models import Loaded
+from training.patterns import BadPattern, Guide, Patterns
 
 _APART = 1_000_003
 """Distance between the seeds of an ask's repeats."""
@@ -22,7 +23,8 @@ _APART = 1_000_003
 
 @dataclass(slots=True)
 class Row:
-    """One ask on its way. `emit` gets text that is final; `given_up` says that nobody waits any more."""
+    """One ask on its way. `emit` gets text that is final; `given_up` says that nobody waits any more. `guide` holds the reply
+    to the ask's pattern."""
 
     ask: Ask
     emit: Callable[[str], None]
@@ -33,6 +35,7 @@ class Row:
     sent: int = 0
     finish: Literal["stop", "length", "other", ""] = ""
     stream: DecodeStream = field(default_factory=lambda: DecodeStream(skip_special_tokens=True))
+    guide: Guide | None = None
 
 
 def encode(loaded: Loaded, ask: Ask) -> list[int] | Failure:
@@ -48,24 +51,36 @@ def encode(loaded: Loaded, ask: Ask) -> list[int] | Failure:
     return ids
 
 
-def decode(loaded: Loaded, rows: Sequence[Row]) -> list[Reply | Failure]:
-    """Run all rows to their end; replies in the order of the rows."""
+def decode(loaded: Loaded, rows: Sequence[Row], patterns: Patterns) -> list[Reply | Failure]:
+    """Run all rows to their end; replies in the order of the rows. `patterns` are those of the same checkpoint."""
     began = time.perf_counter()
     outcomes: dict[int, Failure] = {}
     active: list[Row] = []
     for place, row in enumerate(rows):
-        found = encode(loaded, row.ask)
-        if isinstance(found, Failure):
-            outcomes[place] = found
-        elif row.ask.max_tokens < 1:
-            outcomes[place] = Failure("bad_ask", "At least one token has to be asked for.", 1)
+        problem = _prepare(loaded, row, patterns)
+        if problem is not None:
+            outcomes[place] = problem
         else:
-            row.prompt = found
             active.append(row)
     with torch.inference_mode():
         _run(loaded, active)
     seconds = time.perf_counter() - began
     return [outcomes.get(place) or _reply(loaded, row, seconds) for place, row in enumerate(rows)]
+
+
+def _prepare(loaded: Loaded, row: Row, patterns: Patterns) -> Failure | None:
+    """Set a row's prompt and guide, or say why it cannot be answered."""
+    found = encode(loaded, row.ask)
+    if isinstance(found, Failure):
+        return found
+    if row.ask.max_tokens < 1:
+        return Failure("bad_ask", "At least one token has to be asked for.", 1)
+    row.prompt = found
+    try:
+        row.guide = patterns.guide(row.ask.pattern) if row.ask.pattern else None
+    except BadPattern as error:
+        return Failure("refused", str(error), 1)
+    return None
 
 
 def _reply(loaded: Loaded, row: Row, seconds: float) -> Reply:
@@ -124,7 +139,11 @@ def _generator(ask: Ask, device: torch.device) -> torch.Generator | None:
 
 
 def _choose(logits: torch.Tensor, rows: Sequence[Row], generators: Sequence[torch.Generator | None]) -> list[int]:
-    """Next token of each row from logits (B, V): the largest, or a draw from the row's own generator."""
+    """Next token of each row from logits (B, V): the largest, or a draw from the row's own generator, of those that its guide
+    lets through."""
+    for place, row in enumerate(rows):
+        if row.guide is not None and not row.finish:
+            row.guide.hold(logits[place])
     chosen: list[int] = logits.argmax(-1).tolist()
     for place, (row, generator) in enumerate(zip(rows, generators, strict=True)):
         if generator is not None and not row.finish:
@@ -148,6 +167,8 @@ def draw(logits: torch.Tensor, temperature: float, top_p: float, generator: torc
 def _take(loaded: Loaded, row: Row, token: int) -> None:
     """Add a token to a row: its text, what may be emitted, and whether the row ends here."""
     row.ids.append(token)
+    if row.guide is not None:
+        row.guide.take(token)
     if token in loaded.ends:
         row.finish = "stop"
         _rest(loaded, row)

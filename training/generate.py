@@ -1,7 +1,7 @@
 """A local checkpoint as a ChatModel: concurrent asks are decoded together in one worker thread, so the event loop stays free.
 
-Knows threads and futures; the decoding itself is `training.decoding`. `pattern` of an ask is not enforced here: a small local
-model is trained to its formats, and every reply is parsed anyway.
+Knows threads and futures; the decoding itself is `training.decoding`. A reply is held to the `pattern` of its ask, as on a
+server with structured output.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ import torch
 from core.ports import Ask, Cut, Failure, Reply, Streamed
 from training.decoding import Row, decode
 from training.models import Loaded
+from training.patterns import Patterns
 
 SMALL = 50_000_000
 """Parameters under which one thread decodes."""
@@ -62,6 +63,7 @@ class LocalModel:
 
     def __init__(self, loaded: Loaded, batch: int = 16, wait: float = 0.004) -> None:
         self._loaded = loaded
+        self._patterns = Patterns(loaded)
         self._batch = batch
         self._wait = wait
         self._waiting: queue.Queue[_Pending | None] = queue.Queue()
@@ -152,7 +154,7 @@ class LocalModel:
         outcomes: list[Reply | Failure] = []
         reason = "The model stopped without a result."
         try:
-            outcomes = decode(self._loaded, rows)
+            outcomes = decode(self._loaded, rows, self._patterns)
         except (RuntimeError, ValueError, IndexError) as error:
             reason = f"The model failed: {' '.join(str(error).split())[:300]}"
         finally:

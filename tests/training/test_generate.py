@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from core.ports import Ask, Cut, Failure, Message, Reply, Streamed  # noqa: E402
 from training import decoding  # noqa: E402
 from training.generate import LocalModel  # noqa: E402
 from training.models import Loaded, NotLoadable, device_of, load  # noqa: E402
+from training.patterns import Patterns  # noqa: E402
 
 TEXTS = ("one fox", "the quick brown fox asks a slow question about seven lazy dogs, twice", "🙂 漢字", "", "a" * 90)
 
@@ -68,7 +71,8 @@ def test_asks_are_decoded_together(tiny: LocalModel, monkeypatch: pytest.MonkeyP
     sizes: list[int] = []
     original = decoding.decode
     monkeypatch.setattr(
-        "training.generate.decode", lambda loaded, rows: sizes.append(len(rows)) or original(loaded, rows)
+        "training.generate.decode",
+        lambda loaded, rows, patterns: sizes.append(len(rows)) or original(loaded, rows, patterns),
     )
     run(tiny, *(ask(f"{number} fox") for number in range(20)))
     assert sum(sizes) == 20
@@ -113,8 +117,35 @@ def test_limits_and_reasons_to_end(tiny: LocalModel) -> None:
 def decoding_ids(model: LocalModel, text: str, count: int) -> list[int]:
     """The tokens of a greedy reply."""
     row = decoding.Row(ask(text, max_tokens=count), lambda _: None, lambda: False)
-    decoding.decode(model._loaded, [row])
+    decoding.decode(model._loaded, [row], Patterns(model._loaded))
     return row.ids
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_reply_is_held_to_its_pattern(tiny: LocalModel, temperature: float) -> None:
+    """A network of random weights writes what the pattern wants, and rows beside it what they write alone."""
+    free = ask("one fox", temperature=temperature, seed=3)
+    patterns = ("(yes|no)", r"Explanation: [a-z ]{5,20} VERDICT: (yes|no|cannot determine)", "[0-9]{3}-é🙂?")
+    held = [replace(free, pattern=pattern, max_tokens=120) for pattern in patterns]
+    replies = run(tiny, *held, free)
+    for pattern, reply in zip(patterns, replies[:3], strict=True):
+        assert re.fullmatch(pattern, reply.text), reply.text
+        assert reply.finish == "stop"
+    assert replies[3].text == run(tiny, free)[0].text
+    assert not any(re.fullmatch(pattern, replies[3].text) for pattern in patterns)
+    assert "".join(map(str, pieces(tiny, held[1]))) == replies[1].text
+    cut = run(tiny, replace(held[1], max_tokens=4))[0]
+    assert cut.finish == "length" and replies[1].text.startswith(cut.text)
+
+
+@pytest.mark.parametrize("pattern", ["(unclosed", "a(?=b)", r"(a)\1"])
+def test_a_pattern_that_cannot_be_followed_is_refused_and_the_others_go_on(tiny: LocalModel, pattern: str) -> None:
+    async def together() -> Sequence[Reply | Failure]:
+        return await asyncio.gather(tiny.ask(ask("x", pattern=pattern)), tiny.ask(ask("x")))
+
+    refused, other = asyncio.run(together())
+    assert isinstance(refused, Failure) and isinstance(other, Reply)
+    assert refused.kind == "refused" and "cannot be followed" in refused.reason
 
 
 def test_stop_strings(tiny: LocalModel) -> None:
