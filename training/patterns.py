@@ -23,15 +23,18 @@ class BadPattern(ValueError):
 class Guide:
     """How far one reply has come in its pattern."""
 
-    def __init__(self, matcher: LLMatcher) -> None:
-        self._matcher = matcher
+    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
+        self._matcher, self._vocabulary = matcher, vocabulary
 
     def hold(self, logits: torch.Tensor) -> None:
         """Set the logits (V,) of all tokens that cannot come next to -inf, in place. Where the pattern is met for good, an end
         of the turn is all that is left."""
-        mask = np.zeros(-(-logits.shape[0] // _WORD), dtype=np.int32)
+        mask = np.zeros(-(-self._vocabulary // _WORD), dtype=np.int32)
         self._matcher.unsafe_compute_mask_ptr(mask.ctypes.data, mask.nbytes)
-        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")[: logits.shape[0]]
+        # A checkpoint may have more logits than its tokenizer has tokens: none of those comes next.
+        bits = np.zeros(logits.shape[0], dtype=np.uint8)
+        known = np.unpackbits(mask.view(np.uint8), bitorder="little")[: min(self._vocabulary, bits.size)]
+        bits[: known.size] = known
         if bits.any():
             logits[torch.from_numpy(bits == 0).to(logits.device)] = -torch.inf
 
@@ -56,4 +59,4 @@ class Patterns:
         if matcher.is_error():
             reason = " ".join(matcher.get_error().split())[:200]
             raise BadPattern(f"The pattern {pattern[:80]!r} cannot be followed by {self._loaded.name}: {reason}")
-        return Guide(matcher)
+        return Guide(matcher, self._tokens.vocab_size)
