@@ -91,7 +91,7 @@ def evaluated(desk: Page, rft: str, cdpa: str) -> None:
         desk.get_by_label(f"Model of row {place}").select_option(model)
         desk.get_by_label(f"Way of prompting of row {place}").select_option("step_by_step")
     desk.locator("#st-settings > summary").click()
-    write(desk, samples="2", max_new="200", judge_tokens="60", retries="0")
+    write(desk, samples="2", max_new="200", retries="0")
     pick(desk.locator("#st-critic"), "Chain critic")
     desk.click("#st-evaluate-begin")
     desk.wait_for_url(re.compile(r"evaluation=1$"), timeout=WAIT)
@@ -109,7 +109,7 @@ def test_one_chain_from_the_first_tree_to_the_report(desk: Page) -> None:
     ours = desk.locator("[data-table='tab:evaluation'] tr.st-ours")
     expect(ours).to_have_count(WAYS + 2)
     for row in desk.locator(".st-rests tbody tr").all():
-        expect(row).to_contain_text(re.compile("222 · "))  # planned, generated, judged
+        expect(row).to_contain_text(re.compile("222 · 2 · "))  # planned, generated, judged, parsed
     expect(desk.locator(".st-rests tbody tr")).to_have_count(WAYS + 2)
     for name, place in (("Chain RFT", WAYS), ("Chain CDPA", WAYS + 1)):
         expect(desk.locator(f"[data-table='tab:evaluation'] tr[data-row='{place}']")).to_contain_text(name)
