@@ -44,6 +44,7 @@ bench: $(VENV)/.installed-dev ## the benchmarks; each prints its ratio
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.serving
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.building
 	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.scoring
+	@test ! -e $(VLLM)/.installed || $(BIN)/python -m benchmarks.responding
 	@$(BIN)/python -m benchmarks.fooling
 	@$(BIN)/python -m benchmarks.surviving
 	@$(BIN)/python -m benchmarks.calling
