@@ -114,7 +114,7 @@
       return found;
     };
     const again = Subtext.guarded((change) => { Object.assign(state, change); const known = fitting(found.sides[0], state.first).map(([name]) => name); if (!known.includes(state.metric)) state.metric = known[0]; return list.refilter(); });
-    const swap = () => { if (state.other !== id) location.href = at(state.other, { ...state, first: state.second, second: state.first, other: id, offset: "", case: "", only: { win: "lose", lose: "win" }[state.only] || state.only }); else again({ first: state.second, second: state.first }); };
+    const swap = () => { if (state.other !== id) location.href = at(state.other, { ...state, first: state.second, second: state.first, other: id, offset: "", case: "", only: { win: "lose", lose: "win" }[state.only] || state.only }); else again({ first: state.second, second: state.first, only: { win: "lose", lose: "win" }[state.only] || state.only }); };
     // Another evaluation begins with its first row that does the same task.
     const turnTo = Subtext.guarded(async (other) => { const rows = other === id ? found.sides[0].rows : (await api(`/api/evaluations/${other}`)).rows, task = found.sides[0].rows[state.first].task, row = rows.find((one) => one.task === task && (other !== id || one.place !== state.first)) || rows.find((one) => one.task === task); if (!row) { Subtext.toast("That evaluation has no row of this task."); drawChoice(); return; } await again({ other, second: row.place }); });
     const apart = () => {

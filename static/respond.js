@@ -14,32 +14,36 @@ Subtext.respond_page = (element) => Subtext.page(element, "Respond", async () =>
   const number = (id, value, low, high, step) => el("input", { id: `st-${id}`, type: "number", value, min: low, max: high, step });
   const longest = number("max-new", Math.min(512, form.most_new), 1, form.most_new, 1), warmth = number("temperature", 0, 0, 2, "any"), seed = number("seed", 1, 0, 2147483647, 1);
   const go = el("button", { class: "st-button st-primary", id: "st-respond" }, "Respond"), stop = el("button", { class: "st-button", type: "button", id: "st-stop", hidden: true, onclick: () => sides.forEach((side) => side.stop()) }, "Stop");
-  // `told`: what was asked and answered so far, by side; `base`: the responses to the last query before the preference was edited.
-  let drawn = Math.floor(Math.random() * 1000), told = [[], []], base = null, used = null, kind = "other";
+  // Of each side: `turns` asked and answered so far, `base` the response that stands with the `query` it answers, both from before an edit.
+  // `used` is the preference of the talk, and how each side is asked, as it was when the talk began.
+  let drawn = Math.floor(Math.random() * 1000), talk = [], used = null, kind = "other", working = false;
   const numbers = { paraphrase: [null, null], reverse: [null, null] };
   const active = () => (both.checked ? [0, 1] : [0]);
   const model = (place) => (models[place].selectedOptions[0]?.textContent || "").replace(/^as the settings say \((.*)\)$/, "$1");
   const label = (place) => [form.free ? model(place) : "", methods[place].selectedOptions[0].textContent].filter(Boolean).join(" · ");
-  const drawSides = () => { sides.forEach((side, place) => { side.box.hidden = !active().includes(place); side.name(label(place)); }); find("st-sides").dataset.count = active().length; };
-  const body = (place, text, ask) => ({ preference: text, query: ask, before: told[place], method: methods[place].value, policy: form.free ? models[place].value : "", critic: form.free ? critic.value : "", max_new: Number(longest.value), temperature: Number(warmth.value), seed: Number(seed.value) });
-  const busy = (on) => { for (const one of [go, again, on_go]) one.disabled = on; stop.hidden = !on; };
+  const drawSides = () => { if (talk.length) return; sides.forEach((side, place) => { side.box.hidden = !active().includes(place); side.name(label(place)); }); find("st-sides").dataset.count = active().length; };
+  const how = (place) => ({ label: label(place), method: methods[place].value, policy: form.free ? models[place].value : "", critic: form.free ? critic.value : "", max_new: Number(longest.value), temperature: Number(warmth.value), seed: Number(seed.value) });
+  const busy = (on) => { working = on; for (const one of [go, again, on_go]) one.disabled = on; stop.hidden = !on; };
   // All sides write at once; what each came to, null for one that was stopped or failed.
-  const write = async (text, ask, show) => {
+  const write = async (text, turns, show) => {
     busy(true);
-    try { return await Promise.all(sides.map((side, place) => (active().includes(place) ? side.write(body(place, text, ask), show) : null))); } finally { busy(false); }
+    try { return await Promise.all(talk.map((own, place) => { const { label: _, ...rest } = used.how[place], [before, ask] = turns(own); return sides[place].write({ ...rest, preference: text, query: ask, before }, show); })); } finally { busy(false); }
   };
-  const settled = (made) => made.some((one) => one && one.answer !== null);
+  const fine = (made) => Boolean(made) && made.answer !== null;
 
   const begin = guarded(async () => {
-    told = [[], []]; base = null; numbers.paraphrase = [null, null]; numbers.reverse = [null, null];
+    if (working) return;
+    talk = [];
     sides.forEach((side) => side.clear());
     drawSides();
+    talk = active().map(() => ({ turns: [], query: query.value, base: null }));
+    used = { preference: preference.value, how: active().map(how) };
+    numbers.paraphrase = [null, null]; numbers.reverse = [null, null];
+    fill(kept);
     find("st-edit").hidden = find("st-on").hidden = true;
-    used = { preference: preference.value, query: query.value };
-    const made = await write(used.preference, used.query, "");
-    if (!settled(made)) return;
-    base = made;
-    drawEdit();
+    const made = await write(used.preference, (own) => [own.turns, own.query], "");
+    made.forEach((one, place) => { if (fine(one)) talk[place].base = one; });
+    if (made.some(fine)) drawEdit();
   });
   const example = guarded(async () => { const found = await api(`/api/respond/example?seed=${drawn++}`); [preference.value, query.value] = [found.preference, found.query]; });
 
@@ -49,8 +53,8 @@ Subtext.respond_page = (element) => Subtext.page(element, "Respond", async () =>
   const which = el("select", { id: "st-kind", onchange: () => { kind = which.value; } }, KINDS.map(([value, text]) => el("option", { value }, text)));
   const suggest = (name) => guarded(async () => { const found = await api(`/api/respond/rewordings?preference=${encodeURIComponent(used.preference.slice(0, 2000))}`); edited.value = found[name]; which.value = kind = name; });
   const measured = el("div", { id: "st-numbers", role: "status" }), share = (value) => (value === null ? "–" : value.toFixed(2));
-  const drawNumbers = () => fill(measured, el("div", { class: "st-scroll", tabindex: "0", role: "region", "aria-label": "Numbers of the edit" }, el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Number"), active().map((place) => el("th", { scope: "col", class: "st-number" }, label(place))))),
-    el("tbody", {}, [["Invariance under paraphrase", numbers.paraphrase], ["Sensitivity under reversal", numbers.reverse]].map(([name, values]) => el("tr", {}, el("th", { scope: "row" }, name), active().map((place) => el("td", { class: "st-number" }, share(values[place])))))))),
+  const drawNumbers = () => fill(measured, el("div", { class: "st-scroll", tabindex: "0", role: "region", "aria-label": "Numbers of the edit" }, el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Number"), used.how.map((own) => el("th", { scope: "col", class: "st-number" }, own.label)))),
+    el("tbody", {}, [["Invariance under paraphrase", numbers.paraphrase], ["Sensitivity under reversal", numbers.reverse]].map(([name, values]) => el("tr", {}, el("th", { scope: "row" }, name), used.how.map((_, place) => el("td", { class: "st-number" }, share(values[place])))))))),
   el("p", { class: "st-dim" }, "Invariance: the share of words that the answers before and after have in common (1: the same words). Sensitivity: 1 less that share (0: the reverse preference changes nothing). They see words, not meaning, and are of this one example."));
   const drawEdit = () => {
     edited.value = used.preference; which.value = kind = "other";
@@ -59,15 +63,14 @@ Subtext.respond_page = (element) => Subtext.page(element, "Respond", async () =>
     next.value = "";
   };
   const rerun = guarded(async () => {
-    const text = edited.value, own = kind;
-    const made = await write(text, used.query, "");
-    for (const place of active()) {
-      const [before, after] = [base[place], made[place]];
-      if (!before || before.answer === null || !after || after.answer === null) continue;
-      const change = await api("/api/respond/change", { before: before.steps, after: after.steps, answers: [before.answer, after.answer] });
-      sides[place].compared(before, after, change);
+    if (working) return;
+    const text = edited.value, own = kind, made = await write(text, (one) => [one.turns, one.query], "");
+    for (const [place, { base }] of talk.entries()) {
+      const after = made[place];
+      if (!base || !fine(after)) continue;
+      const change = await api("/api/respond/change", { before: base.steps, after: after.steps, answers: [base.answer, after.answer] });
+      sides[place].compared(base, after, change);
       if (own !== "other") numbers[own][place] = own === "paraphrase" ? change.alike : 1 - change.alike;
-      sides[place].restore(before);
     }
     drawNumbers();
     find("st-edit").dataset.done = own;
@@ -75,20 +78,26 @@ Subtext.respond_page = (element) => Subtext.page(element, "Respond", async () =>
 
   // The conversation goes on under the same preference.
   const next = area("next", 2, "And if it rains?"), on_go = el("button", { class: "st-button st-primary", type: "button", id: "st-on-go", onclick: () => goOn() }, "Ask");
+  // What was answered is folded away; a side whose answer is missing is asked without it. A turn counts once its answer is there.
   const goOn = guarded(async () => {
-    if (!next.value.trim()) { Subtext.toast("Ask something first."); return; }
+    if (working) return;
     const ask = next.value;
-    for (const place of active()) { const last = base[place]; if (last && last.answer !== null) { sides[place].restore(last); sides[place].fold(used.query); told[place] = [...told[place], [used.query, last.answer]]; } }
-    used = { ...used, query: ask };
-    const made = await write(used.preference, ask, ask);
-    if (!settled(made)) return;
-    base = made;
+    if (!ask.trim()) { Subtext.toast("Ask something first."); return; }
+    talk.forEach((own, place) => { if (own.base) { sides[place].fold(own.query, own.base); own.turns.push([own.query, own.base.answer]); own.base = null; } own.query = ask; });
     numbers.paraphrase = [null, null]; numbers.reverse = [null, null];
-    drawEdit();
+    const made = await write(used.preference, (own) => [own.turns, own.query], ask);
+    made.forEach((one, place) => { if (fine(one)) talk[place].base = one; });
+    if (made.some(fine)) drawEdit();
   });
-  const talks = () => active().map((place) => ({ preference: used.preference, model: `${base[place]?.model || ""} · ${methods[place].value}`, turns: [...told[place], ...(base[place] && base[place].answer !== null ? [[used.query, base[place].answer]] : [])] }));
+  const turns = (own) => [...own.turns, ...(own.base ? [[own.query, own.base.answer]] : [])];
+  const talks = () => talk.map((own, place) => ({ preference: used.preference, model: used.how[place].label, turns: turns(own) })).filter((one) => one.turns.length);
   const save = guarded(async () => { const found = await api("/api/respond/keep", { name: "", talks: talks() }); fill(kept, "Kept as a set of dialogues: ", el("a", { href: `/data?set=${found.set}` }, `set ${found.set}`), ". ", el("a", { href: "/studies" }, "Plan a rating study"), "."); });
-  const download = () => { const link = el("a", { href: URL.createObjectURL(new Blob([JSON.stringify({ ...used, sides: active().map((place) => ({ model: base[place]?.model, method: methods[place].value, turns: talks()[active().indexOf(place)].turns, steps: base[place]?.steps, scores: base[place]?.scores, response: base[place]?.text })), numbers }, null, 1)], { type: "application/json" })), download: "responses.json" }); link.click(); setTimeout(() => URL.revokeObjectURL(link.href), 1000); };
+  const download = () => {
+    const told = { preference: used.preference, sides: talk.map((own, place) => ({ ...used.how[place], model: own.base?.model, turns: turns(own), steps: own.base?.steps, scores: own.base?.scores, response: own.base?.text })), numbers };
+    const link = el("a", { href: URL.createObjectURL(new Blob([JSON.stringify(told, null, 1)], { type: "application/json" })), download: "responses.json" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
   const kept = el("p", { id: "st-kept", role: "status" });
 
   fill(find("st-ask"), el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); begin(); } }, field("Preference", preference), field("Query", query),

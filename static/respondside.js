@@ -4,7 +4,7 @@ Subtext.side = (place, rubric) => {
   const head = el("h2", { id: `st-side-${place}-title` }, place ? "Right" : "Left"), state = el("p", { class: "st-dim", role: "status", "data-state": "" });
   const turns = el("div", { class: "st-said-turns" }), now = el("div", { class: "st-now" });
   const box = el("section", { class: "st-card st-written", "data-side": place, "aria-labelledby": `st-side-${place}-title` }, head, state, turns, now);
-  let running = null, result = null;
+  let running = null;
 
   // A step as it stands on the page; its text may still grow.
   const step = (number) => {
@@ -29,6 +29,8 @@ Subtext.side = (place, rubric) => {
     const list = el("ol", { class: "st-judged" }), growing = el("p", { class: "st-verbatim st-growing-text" }), answer = el("div", { class: "st-answer", hidden: true });
     fill(now, query ? el("p", { class: "st-asked st-verbatim" }, query) : null, list, growing, answer);
     const steps = [], made = { text: "", steps: [], answer: null, finished: null };
+    // Places count characters, not halves of them: `rest` is what no whole step holds yet.
+    const rest = () => Array.from(made.text).slice(shown).join("");
     let shown = 0, names = null;
     const at = (number) => { while (steps.length <= number) { const fresh = step(steps.length); fresh.chip.hidden = body.critic === "none"; steps.push(fresh); list.append(fresh.item); } return steps[number]; };
     state.textContent = "Opening the model; the first time a local one takes a few seconds.";
@@ -36,14 +38,14 @@ Subtext.side = (place, rubric) => {
     try {
       for await (const told of Subtext.lines("/api/respond", body, own.signal)) {
         if (told.names) { names = told.names; state.textContent = `${names.policy} writes${names.critic ? `, ${names.critic} judges` : ""}…`; }
-        else if (told.text !== undefined) { made.text += told.text; growing.textContent = made.text.slice(shown); }
-        else if (told.whole) { const one = at(told.step); one.text.textContent = told.whole.text; made.steps.push(told.whole.text); shown = Math.max(shown, told.whole.end); growing.textContent = made.text.slice(shown); }
+        else if (told.text !== undefined) { made.text += told.text; growing.textContent = shown ? rest() : made.text; }
+        else if (told.whole) { const one = at(told.step); one.text.textContent = told.whole.text; made.steps.push(told.whole.text); shown = Math.max(shown, told.whole.end); growing.textContent = rest(); }
         else if (told.done) judged(at(told.step), told.done);
         else if (told.piece !== undefined) { const one = at(told.step); one.said = told.fresh ? "" : one.said + told.piece; one.critique.textContent = Subtext.critique(one.said); }
         else if (told.finished) {
           made.finished = told.finished; made.answer = told.finished.answer;
-          const { cut, failed, why, notes, how } = told.finished, rest = made.text.slice(shown).trim();
-          growing.textContent = cut || failed ? rest : "";
+          const { cut, failed, why, notes, how } = told.finished;
+          growing.textContent = cut || failed ? rest().trim() : "";
           const last = steps[steps.length - 1];
           // A text that is one step is its own answer.
           if (how === "whole" && last) last.label.textContent = last.label.textContent.replace(/^Step \d+/, "The whole answer");
@@ -57,10 +59,10 @@ Subtext.side = (place, rubric) => {
       made.scores = steps.map((one) => (typeof one.score === "number" ? one.score : null));
       made.model = names.policy;
       state.textContent = `${names.policy}: ${Subtext.many(steps.length, "step")}${scores.length ? `, mean score ${score(scores.reduce((sum, value) => sum + value, 0) / scores.length)}` : ""}.`;
-      result = made;
       box.dataset.state = made.answer === null ? "failed" : "done";
       return made;
     } catch (error) {
+      if (running !== own) return null; // another one began
       box.dataset.state = own.signal.aborted ? "stopped" : "failed";
       state.textContent = own.signal.aborted ? "Stopped. What was written stays." : error.message;
       if (growing.textContent) growing.append(" …");
@@ -70,11 +72,9 @@ Subtext.side = (place, rubric) => {
     }
   };
 
-  // A turn that is over, folded into one line and the answer.
-  const fold = (query) => {
-    if (!result || result.answer === null) return;
-    const steps = now.querySelector(".st-judged");
-    turns.append(el("div", { class: "st-folded" }, el("p", { class: "st-asked st-verbatim" }, query), steps && steps.children.length ? el("details", {}, el("summary", {}, Subtext.many(steps.children.length, "step")), steps) : null, el("p", { class: "st-verbatim" }, result.answer)));
+  // A turn that is over, folded into the question, its steps and the answer.
+  const fold = (query, made) => {
+    turns.append(el("div", { class: "st-folded" }, el("p", { class: "st-asked st-verbatim" }, query), made.steps.length ? el("details", {}, el("summary", {}, Subtext.many(made.steps.length, "step")), el("ol", { class: "st-judged" }, made.steps.map((text, place) => el("li", { class: "st-judged-step", "data-shade": shade(made.scores[place]) }, el("div", { class: "st-judged-head" }, el("b", { class: "st-chip", "data-shade": shade(made.scores[place]) }, score(made.scores[place])), el("span", { class: "st-dim" }, `Step ${place + 1}`)), el("p", { class: "st-verbatim" }, text))))) : null, el("p", { class: "st-verbatim" }, made.answer)));
     fill(now);
   };
   const pieces = (diff) => diff.map((piece) => [el(piece.what === "same" ? "span" : piece.what === "gone" ? "del" : "ins", {}, piece.text), " "]);
@@ -87,5 +87,5 @@ Subtext.side = (place, rubric) => {
       const chip = (value) => el("b", { class: "st-chip", "data-shade": shade(value) }, score(value));
       return el("li", { class: "st-judged-step", "data-shade": shade(is ?? was) }, el("div", { class: "st-judged-head" }, was === undefined ? null : chip(was), was !== undefined && is !== undefined ? "→" : null, is === undefined ? null : chip(is), el("span", { class: "st-dim" }, one.before === null ? `new step ${one.after + 1}` : one.after === null ? `step ${one.before + 1} is gone` : `step ${one.before + 1}${one.before === one.after ? "" : ` is step ${one.after + 1} now`}${apart(was, is)}`)), el("p", { class: "st-verbatim st-diff" }, pieces(one.diff)));
     })))));
-  return { box, write, fold, compared, stop: () => running && running.abort(), name: (text) => { head.textContent = text; }, clear: () => { fill(turns); fill(now); result = null; state.textContent = ""; }, last: () => result, restore: (made) => { result = made; } };
+  return { box, write, fold, compared, stop: () => running && running.abort(), name: (text) => { head.textContent = text; }, clear: () => { fill(turns); fill(now); state.textContent = ""; } };
 };

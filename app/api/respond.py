@@ -1,7 +1,7 @@
 """Routes of the Respond page: the form, a response as it is written and judged, what an edit changed, conversations kept."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any, Literal, assert_never
@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, assert_never
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from app.actions.respond_live import (
     LONGEST,
@@ -29,8 +31,8 @@ from app.auth import Who, may
 from app.context import Context
 from app.engines.apart import Residents
 from app.engines.choices import choices
-from app.errors import Busy, Refused
-from app.limits import Limits
+from app.errors import Refused
+from app.limits import Limits, Places
 from core.bands import BANDS
 from core.evaluation.methods import Exchange
 from core.parsing import MOST_STEPS
@@ -42,6 +44,8 @@ from db.evaluations import WAYS as LABELS
 
 AT_ONCE = 6
 """Responses that are written at the same time."""
+MOST_COMPARED = 60_000
+"""Characters of two responses that are compared word by word."""
 OF_ONE = 2
 """Of these, a visitor's."""
 VISITOR_NEW = 512
@@ -92,8 +96,8 @@ class Kept(BaseModel):
 def router(context: Context, residents: Residents) -> APIRouter:
     """The routes under /api/respond; visitors may have all but keeping."""
     routes = APIRouter(prefix="/api/respond")
-    limits = Limits(A_MINUTE, A_DAY, time.monotonic)
-    running: dict[object, str] = {}
+    limits, edits = (Limits(A_MINUTE, A_DAY, time.monotonic) for _ in range(2))
+    places = Places(AT_ONCE, OF_ONE, limits)
 
     @routes.get("")
     def form(request: Request) -> dict[str, Any]:
@@ -119,8 +123,13 @@ def router(context: Context, residents: Residents) -> APIRouter:
         return {"paraphrase": paraphrase(preference), "reverse": reverse(preference)}
 
     @routes.post("/change")
-    def changed(body: Edited) -> dict[str, Any]:
-        found = change(body.before, body.after, body.answers)
+    async def changed(request: Request, body: Edited) -> dict[str, Any]:
+        texts = [*body.before, *body.after, *body.answers]
+        if (length := sum(map(len, texts))) > MOST_COMPARED:
+            raise Refused(f"These responses have {length:,} characters; {MOST_COMPARED:,} can be compared.")
+        if caller := _caller(request):
+            edits.take(caller)
+        found = await run_in_threadpool(change, body.before, body.after, body.answers)
         steps = [one._asdict() | {"diff": [piece._asdict() for piece in one.diff]} for one in found.steps]
         return {"steps": steps, "answer": [piece._asdict() for piece in found.answer], "alike": found.alike}
 
@@ -128,16 +137,9 @@ def router(context: Context, residents: Residents) -> APIRouter:
     async def live(request: Request, body: Wanted) -> StreamingResponse:
         talk, caller = _talk(body, request.state.who), _caller(request)
         checked(talk)
-        if caller:
-            if sum(one == caller for one in running.values()) >= OF_ONE:
-                raise Busy(f"{OF_ONE} of your responses are being written. Wait for one of them, or stop it.")
-            limits.take(caller)
-        if len(running) >= AT_ONCE:
-            raise Busy(f"{AT_ONCE} responses are being written already. Try again in a moment.")
+        leave = places.take(caller)
 
         async def lines() -> AsyncGenerator[bytes]:
-            mark = object()
-            running[mark] = caller
             try:
                 async with aclosing(respond_live(context, residents, talk)) as events:
                     async for event in events:
@@ -145,10 +147,8 @@ def router(context: Context, residents: Residents) -> APIRouter:
                 yield line({"end": True})
             except Refused as refusal:
                 yield line({"error": str(refusal)})
-            finally:
-                del running[mark]
 
-        return StreamingResponse(lines(), media_type=MEDIA, headers={"cache-control": "no-store"})
+        return _Admitted(lines(), leave)
 
     @routes.post("/keep")
     def kept(body: Kept) -> dict[str, int]:
@@ -156,6 +156,21 @@ def router(context: Context, residents: Residents) -> APIRouter:
         return {"set": keep(context, body.name, talks)}
 
     return routes
+
+
+class _Admitted(StreamingResponse):
+    """A stream of lines whose place is given back however it ends, also where it never began."""
+
+    def __init__(self, lines: AsyncGenerator[bytes], leave: Callable[[], None]) -> None:
+        super().__init__(lines, media_type=MEDIA, headers={"cache-control": "no-store"})
+        self._lines, self._leave = lines, leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+            await self._lines.aclose()
 
 
 _NOBODY = {"value": NOBODY, "label": "no critic: nothing is judged"}

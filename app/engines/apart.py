@@ -187,9 +187,11 @@ class Residents:
         place.used = loop.time()
         if place.timer is not None:
             place.timer.cancel()
+        if place.users:
+            return
         if place.model is None:
             self._places.pop(folder, None)
-        elif not place.users:
+        else:
             place.timer = loop.call_later(self._idle, self._tire, folder, place)
 
     def _tire(self, folder: Path, place: _Place) -> None:

@@ -92,15 +92,19 @@ def checkpoint(path: Path, what: str, tally: Tally) -> Generator[ChatModel]:
         yield Counted(model, tally)
 
 
+_DECODED = " held to patterns"
+"""How checkpoints are decoded here: replies that were written otherwise are other replies."""
+
+
 def source(engine: Engine) -> str:
     """Where a model comes from, for the key of the cache: what may change a reply, and no secret."""
     match engine:
         case Endpoint():
             return json.dumps([engine.base_url, engine.structured])
         case Local(path=path):
-            return checkpoint_digest(path)
+            return checkpoint_digest(path) + _DECODED
         case None:
-            return checkpoint_digest(STARTER)
+            return checkpoint_digest(STARTER) + _DECODED
         case _:
             assert_never(engine)
 

@@ -40,6 +40,29 @@ async def gone(pid: int) -> None:
     raise AssertionError(f"process {pid} is still there")
 
 
+def test_who_waits_keeps_the_place_of_a_loader_that_gave_up() -> None:
+    async def story() -> None:
+        residents = Residents()
+        try:
+            first = asyncio.create_task(_opened(residents))
+            await asyncio.sleep(0.2)
+            second = asyncio.create_task(_opened(residents))
+            await asyncio.sleep(0.1)
+            first.cancel()
+            await second
+            assert residents.held() == [STARTER.resolve()], "the process that runs is the one that is known"
+        finally:
+            await residents.close()
+        assert residents.held() == []
+
+    run(story())
+
+
+async def _opened(residents: Residents) -> str:
+    async with residents.open(STARTER) as model:
+        return model.name
+
+
 def test_a_question_survives_the_way_there() -> None:
     ask = Ask((Message("system", "ä\u2028"), Message("user", "?")), 5, 0.5, 0.9, 7, ("stop",), r"\d+", 2)
     assert ask_from_json(json.loads(json.dumps(ask_to_json(ask)))) == ask

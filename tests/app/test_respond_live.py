@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,7 @@ from app.api import respond as routes
 from app.context import Context
 from app.engines.endpoint import ROLES, Endpoint
 from app.errors import Busy
-from app.limits import Limits
+from app.limits import Limits, Places
 from app.main import create_app
 from tests.app.peopled import browser, entered
 from tests.misbehaving import Misbehaving
@@ -157,6 +158,52 @@ def test_a_visitor_sees_the_demo_only_and_in_measure(peopled: Context, monkeypat
     second = vera.post("/api/respond", json=short)
     assert second.status_code == 429 and "1 responses a minute" in second.json()["error"]
     assert rosa.post("/api/respond", json=short).status_code == 200
+
+
+def test_places_are_taken_before_anything_is_awaited_and_given_back() -> None:
+    places = Places(3, 2, Limits(100, 100, lambda: 0.0))
+    leave = [places.take("a"), places.take("a")]
+    with pytest.raises(Busy, match="2 of your responses"):
+        places.take("a")
+    places.take("")
+    with pytest.raises(Busy, match="3 responses are being written"):
+        places.take("b")
+    leave[0]()
+    leave[0]()
+    places.take("b")
+    with pytest.raises(Busy):
+        places.take("")
+
+
+def test_a_refused_try_costs_nothing() -> None:
+    places = Places(1, 1, Limits(1, 1, lambda: 0.0))
+    places.take("")
+    with pytest.raises(Busy):
+        places.take("a")
+    roomy = Places(9, 1, Limits(2, 2, lambda: 0.0))
+    leave = roomy.take("a")
+    for _ in range(5):
+        with pytest.raises(Busy, match="1 of your"):
+            roomy.take("a")
+    leave()
+    roomy.take("a")
+
+
+def test_many_at_once_are_refused_and_every_place_comes_back(context: Context) -> None:
+    with Misbehaving(["slow"] * 1000, answer=answer, delay_s=0.3) as server:
+        made = Endpoint(server.url, server.model, timeout_s=30)
+        settings = replace(context.settings, engines=MappingProxyType(dict.fromkeys(ROLES, made)))
+        app = create_app(replace(context, settings=settings))
+        with TestClient(app, base_url="http://127.0.0.1:7860") as client, ThreadPoolExecutor(12) as pool:
+            for _ in range(2):
+                found = list(pool.map(lambda _: client.post("/api/respond", json=ASKED).status_code, range(12)))
+                assert found.count(200) == routes.AT_ONCE and found.count(429) == 12 - routes.AT_ONCE
+
+
+def test_long_responses_are_not_compared(served: TestClient) -> None:
+    body = {"before": ["x " * 20_000], "after": ["y " * 20_000], "answers": ["a", "b"]}
+    found = served.post("/api/respond/change", json=body)
+    assert found.status_code == 400 and "60,000 can be compared" in found.json()["error"]
 
 
 def test_limits_forget_and_keep_apart() -> None:

@@ -110,6 +110,41 @@ def test_the_talk_goes_on_and_is_kept(desk: Page, tmp_path: Path) -> None:
     expect(desk.locator("#st-kept")).to_contain_text("Kept as a set of dialogues")
 
 
+def exported(desk: Page, folder: Path) -> dict[str, Any]:
+    with desk.expect_download() as download:
+        desk.click("#st-export")
+    download.value.save_as(folder / "out.json")
+    found: dict[str, Any] = json.loads((folder / "out.json").read_text("utf-8"))
+    return found
+
+
+def test_a_stopped_turn_is_no_turn_and_a_talk_remembers_how_it_was_asked(desk: Page, tmp_path: Path) -> None:
+    ask(desk)
+    before = exported(desk, tmp_path)
+    desk.locator("#st-method-0").select_option("zero_shot")
+    desk.route("**/api/respond", lambda route: None if route.request.method == "POST" else route.continue_())
+    desk.fill("#st-next", "And if it rains?")
+    desk.click("#st-on-go")
+    desk.keyboard.press("Escape")
+    desk.locator("h1").click()
+    desk.keyboard.press("r")
+    desk.click("#st-stop")
+    expect(desk.locator("[data-side='0'] .st-card, [data-side='0'] [role=status]").first).to_have_text(
+        "Stopped. What was written stays."
+    )
+    after = exported(desk, tmp_path)
+    assert [side["turns"] for side in after["sides"]] == [side["turns"] for side in before["sides"]]
+    assert after["sides"][0]["method"] == before["sides"][0]["method"] == "step_by_step"
+    desk.unroute("**/api/respond")
+    desk.click("#st-on-go")
+    expect(desk.locator("[data-side='0'] [data-answer]")).to_be_visible(timeout=30_000)
+    expect(desk.locator("[data-side='1']")).to_have_attribute("data-state", "done", timeout=30_000)
+    later = exported(desk, tmp_path)
+    assert [[turn[0] for turn in side["turns"]] for side in later["sides"]] == [
+        ["I hike alone. What should I plan?", "And if it rains?"]
+    ] * 2
+
+
 def test_stopping_keeps_what_was_written(desk: Page) -> None:
     visit(desk, "/respond")
     desk.route("**/api/respond", lambda route: None if route.request.method == "POST" else route.continue_())
