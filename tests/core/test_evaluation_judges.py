@@ -21,7 +21,7 @@ from core.evaluation.people import (
     sampled,
     sampled_responses,
 )
-from core.evaluation.ppi import estimates, labels_of
+from core.evaluation.ppi import caution, estimates, labels_of
 from core.evaluation.table import ABSENT, CANNOT, NO, YES, Item, Row, Said, verdicts_of
 from core.evaluation.verdicts import Column, Outcome
 
@@ -134,6 +134,56 @@ def test_labels_of_a_table_give_the_peoples_mean() -> None:
     assert found.judge > 0.4
     assert found.tuned.interval.low < truth[1::2].mean() < found.tuned.interval.high
     assert found.tuned.effective > 400
+
+
+def hard_study(rng: np.random.Generator) -> list[Said]:
+    """600 responses, a quarter of them hard: the judge says yes to 20 % of these, two people cannot determine them or are tied.
+
+    Of the others half are a yes, and the judge knows 90 %. People are asked about the first 150, at `p` and `q`.
+    """
+    hard, truth, wrong = rng.random(600) < 0.25, rng.random(600) < 0.5, rng.random(600) < 0.1
+    judge = np.where(hard, rng.random(600) < 0.2, truth ^ wrong)
+    said = [Said(at, "misleading", "yes" if judge[at] else "no", "judge") for at in range(600)]
+    for at in range(150):
+        known: Outcome = "yes" if truth[at] else "no"
+        vague: tuple[Outcome, Outcome] = ("cannot", "cannot") if at % 2 else ("yes", "no")
+        for person, outcome in zip("pq", vague if hard[at] else (known, known), strict=True):
+            said.append(Said(at, "misleading", outcome, person))
+    return said
+
+
+def test_hard_responses_that_people_were_asked_about_do_not_bend_the_mean() -> None:
+    rng = np.random.default_rng(41)
+    items, hits, off, runs = [Item(0, f"s{at}") for at in range(600)], np.zeros(3), np.zeros(3), 300
+    for _ in range(runs):
+        table = verdicts_of(ROWS, items, hard_study(rng))
+        labels = labels_of(table, [0], [1, 2], 0, "acc_mis")
+        assert labels.judge_only.size == 450
+        assert labels.people.size + labels.judge_undecided.size == 150
+        found = estimates(labels)
+        hits += [one.interval.low <= 0.5 <= one.interval.high for one in found[:3]]
+        off += [one.value - 0.5 for one in found[:3]]
+    assert all(0.92 <= share <= 0.98 for share in hits / runs)
+    assert np.abs(off / runs).max() < 0.01
+
+
+def test_undecided_responses_are_counted_and_told() -> None:
+    said = [Said(at, "misleading", "yes" if at % 3 else "no", "judge") for at in range(40)]
+    said += [Said(at, "misleading", "yes" if at % 2 else "no", "p") for at in range(12)]
+    table = verdicts_of(ROWS, [Item(0, f"s{at}") for at in range(40)], said)
+    found = estimates(labels_of(table, [0], [1], 0, "acc_mis"))
+    assert (found.tuned.undecided, caution(found)) == (0, "")
+    said += [
+        Said(12, "misleading", "cannot", "p"),
+        Said(13, "misleading", "yes", "p"),
+        Said(13, "misleading", "no", "q"),
+    ]
+    table = verdicts_of(ROWS, [Item(0, f"s{at}") for at in range(40)], said)
+    told = estimates(labels_of(table, [0], [1, 2], 0, "acc_mis"))
+    assert (told.tuned.n, told.tuned.undecided, told.tuned.judged) == (12, 2, 26)
+    assert told.people == found.people._replace(judged=26, undecided=2)
+    assert told.judge == found.judge, "the judge's own mean is of all"
+    assert caution(told).startswith("Of 14 responses that people answered, 2 have no yes or no")
 
 
 def two_orders(rng: np.random.Generator, push: float) -> list[Said]:
