@@ -67,7 +67,7 @@ Subtext.evalpeople = async (box, id) => {
           cell(el("a", { class: "st-cell", href: address(id, { row: one.row, metric: one.metric }) }, share(judge)), interval(between(one.judge.interval))), cell(open(share(people.value)), interval(between(people.interval))), cell(open(share(tuned.value)), interval(between(tuned.interval))), cell(open(tuned.n)), cell(none(tuned.effective) ? "–" : tuned.effective.toFixed(1)), cell(percent(100 * tuned.trust, 0), " %")); }))))) : null;
   const report = async () => {
     const found = await api(here);
-    fill(box, queues(found, report), found.against.length ? card("st-people-agreement", "Judge and people", el("p", { class: "st-dim" }, "On responses to which both say yes or no. A positive bias means that the judge says yes more often than people. Intervals draw whole scenarios again; p is McNemar's exact test of the bias, corrected over the checks. The paper reports 96 % agreement on 300 verdicts."), agreement(found)) : null, estimates(found));
+    fill(box, queues(found, report), found.against.length ? card("st-people-agreement", "Judge and people", el("p", { class: "st-dim" }, "On responses to which both say yes or no. A positive bias means that the judge says yes more often than people. Intervals draw whole scenarios again; p tests the bias by flipping the signs of whole scenarios' differences, corrected over the checks (none for all together). The paper reports 96 % agreement on 300 verdicts."), agreement(found)) : null, estimates(found));
     return found.name;
   };
   return query.get("of") === "answers" ? items() : report();
