@@ -48,9 +48,10 @@ class ModelReport(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """First minus second model over the profiles that both have. Intervals are bootstrapped; `p` is the two-sided sign-flip
-    test of the profiles' differences, `p_holm` corrected over all pairs. With few profiles the intervals are too narrow and
-    `p` is the safer guide: six profiles cannot give less than 2/64."""
+    """First minus second model over the turns of profiles that both have: a dialogue that ended early is compared as far as
+    it goes, since levels change with the turn. `profiles` counts those with such a turn. Intervals are
+    bootstrapped; `p` is the two-sided sign-flip test of the profiles' differences, `p_holm` corrected over all pairs. With
+    few profiles the intervals are too narrow and `p` is the safer guide: six profiles cannot give less than 2/64."""
 
     first: str
     second: str
@@ -142,9 +143,11 @@ def _model(name: str, sums: Floats, counts: Floats, weights: Floats) -> ModelRep
 def _difference(
     models: list[str], sums: Floats, counts: Floats, pair: tuple[int, int], rng: np.random.Generator, draws: int
 ) -> Difference:
-    """One pair over its shared profiles, drawn anew so that both models always get the same profiles."""
+    """One pair over the (profile, turn) cells of both, drawn anew so that both models always get the same profiles."""
     a, b = pair
-    shared = np.flatnonzero((counts[a].sum(axis=1) > 0) & (counts[b].sum(axis=1) > 0))
+    both = (counts[a] > 0) & (counts[b] > 0)
+    sums, counts = sums * both, counts * both
+    shared = np.flatnonzero(both.any(axis=1))
     nothing = Interval(float("nan"), float("nan"))
     if shared.size < 2:
         return Difference(models[a], models[b], np.nan, nothing, np.nan, np.nan, np.nan, nothing, int(shared.size))

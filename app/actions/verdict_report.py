@@ -95,9 +95,9 @@ def people(context: Context, evaluation_id: int) -> People:
 
 
 def _estimated(found: Answered) -> list[Estimated]:
-    """Every number of a row with a response that people answered in full."""
+    """Every number of a row with a response that people decided."""
     table = found.table
-    judge, human = (scores(table, settle(table, side)).value for side in (found.judges, found.people))
+    judge, human = (scores(table, settle(table, side)) for side in (found.judges, found.people))
     cells = report(table, [], found.judges).cells
     made: list[Estimated] = []
     for row in range(len(table.rows)):

@@ -4,7 +4,6 @@ A judge and a person have one shape, an answer to a check, so people are columns
 Knows answers; not who gave them. Only responses on which both say yes or no are compared; the rest is counted.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from core.bootstrap import Interval, holm
 from core.check_report import wilson
+from core.evaluation.differences import sign_flips
 from core.evaluation.intervals import UNKNOWN, certain, expanded, resample
 from core.evaluation.metrics import METRICS, Metric, scores
 from core.evaluation.table import CANNOT, YES, Ints, Verdicts, settle
@@ -20,6 +20,7 @@ from core.evaluation.verdicts import CHECKS, COLUMNS, Check
 
 Floats = NDArray[np.float64]
 SEED = 7
+FLIPS = 10_000
 
 
 class Pairs(NamedTuple):
@@ -36,7 +37,8 @@ class Against(NamedTuple):
     `both`: responses on which both say yes or no, in `scenarios`. Of them `yes_yes`, `yes_no` (judge yes, people no), `no_yes`,
     `no_no`. `agree` is the share of equal answers, `wilson` its interval if responses were independent, `agree_drawn` over
     scenarios. `kappa` is Cohen's. `bias` is the judge's share of yes less the people's: positive, the judge says yes too often.
-    `p` tests the bias by McNemar's exact test, `p_holm` corrected over the checks. `judge_cannot` and `people_cannot`: the
+    `p` tests the bias by flipping the signs of the scenarios' differences, as answers of one scenario are alike; `p_holm`
+    corrected over the checks. Both NaN for all checks together, which have no one bias. `judge_cannot` and `people_cannot`: the
     other one says yes or no, and this one cannot determine; `neither` counts what is left.
     """
 
@@ -152,7 +154,7 @@ def by_check(found: Sequence[tuple[Check, Pairs]], draws: int = 2000) -> dict[Ch
     by: dict[Check | None, Against] = {}
     if found:
         every = Pairs(*(np.concatenate([pairs[side] for _, pairs in found]) for side in range(3)))
-        by[None] = against(every, draws)
+        by[None] = against(every, draws)._replace(p=float("nan"))
     made = [against(pairs, draws) for _, pairs in found]
     corrected = holm([one.p for one in made])
     for (check, _), one, p in zip(found, made, corrected, strict=True):
@@ -167,7 +169,7 @@ def against(pairs: Pairs, draws: int = 2000) -> Against:
     one, two = (side[both] == YES for side in (pairs.judge, pairs.people))
     kinds = np.stack([one & two, one & ~two, ~one & two, ~one & ~two], axis=1).astype(np.float64)
     names, place = np.unique(pairs.scenario[both], return_inverse=True)
-    sums = np.stack([np.bincount(place, kind, names.size) for kind in kinds.T], axis=1)
+    sums = np.stack([np.bincount(place, kind, names.size) for kind in kinds.T], axis=1).astype(np.float64)
     total = kinds.sum(axis=0)
     agree, kappa, bias = (float(value) for value in figures(total[None, :])[:, 0])
     drawn = [UNKNOWN] * 3
@@ -184,7 +186,7 @@ def against(pairs: Pairs, draws: int = 2000) -> Against:
     return Against(
         n, int(names.size), yes_yes, yes_no, no_yes, no_no,
         agree, wilson(yes_yes + no_no, n), drawn[0], kappa, drawn[1], bias, drawn[2],
-        mcnemar(yes_no, no_yes), float("nan"),
+        flipped(sums[:, 1] - sums[:, 2]), float("nan"),
         judge_cannot, people_cannot, int(both.size) - n - judge_cannot - people_cannot,
     )  # fmt: skip
 
@@ -203,8 +205,13 @@ def figures(counts: Floats) -> Floats:
         return np.array([agree, kappa, (judge - people) / total])
 
 
-def mcnemar(first: int, second: int) -> float:
-    """McNemar's exact two-sided p of two discordant counts (McNemar 1947, binomial); 1 without any."""
-    total, fewer = first + second, min(first, second)
-    tail = sum(math.comb(total, at) for at in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**total)
+def flipped(apart: Floats) -> float:
+    """Two-sided p of the sum of differences by scenario (C,) under flips of their signs: answers of one scenario move together.
+
+    Scenarios without a difference change nothing. Up to 12 others are flipped in every way, which is McNemar's exact test
+    (1947) where each holds one response. 1 without any difference, NaN without a scenario.
+    """
+    if not apart.size:
+        return float("nan")
+    moved = apart[apart != 0]
+    return float(sign_flips(moved[:, None], np.random.default_rng(SEED), FLIPS)[0]) if moved.size else 1.0

@@ -16,12 +16,12 @@ from core.evaluation.people import (
     against,
     against_people,
     figures,
-    mcnemar,
+    flipped,
     pairs_of,
     sampled,
     sampled_responses,
 )
-from core.evaluation.ppi import estimates, labels_of
+from core.evaluation.ppi import caution, estimates, labels_of
 from core.evaluation.table import ABSENT, CANNOT, NO, YES, Item, Row, Said, verdicts_of
 from core.evaluation.verdicts import Column, Outcome
 
@@ -38,7 +38,8 @@ def test_kappa_agreement_and_mcnemar_agree_with_other_implementations(codes: lis
     table = np.array([[found.yes_yes, found.yes_no], [found.no_yes, found.no_no]])
     assert found.agree == pytest.approx((judge == people).mean())
     assert found.bias == pytest.approx(judge.mean() - people.mean())
-    assert found.p == pytest.approx(mcnemar_of(table, exact=True).pvalue)
+    exact = 1e-9 if found.yes_no + found.no_yes <= 12 else 0.025
+    assert found.p == pytest.approx(mcnemar_of(table, exact=True).pvalue, abs=exact)
     if math.isnan(found.kappa):
         assert len({*judge.tolist(), *people.tolist()}) == 1
     else:
@@ -56,7 +57,23 @@ def test_what_is_not_compared_is_counted() -> None:
     assert nothing.both == 0
     assert math.isnan(nothing.agree)
     assert math.isnan(nothing.agree_drawn.low)
-    assert mcnemar(0, 0) == 1.0
+    assert math.isnan(nothing.p)
+    assert flipped(np.zeros(3)) == 1.0
+    assert flipped(np.array([2.0, 1.0, 0.0, 1.0])) == 2 / 8
+
+
+def test_answers_of_one_scenario_are_not_taken_as_independent() -> None:
+    """40 scenarios with 8 rows: the judge errs alike on all rows of a scenario, as often for yes as against it."""
+    rng, scenario, hits, naive = np.random.default_rng(43), np.repeat(np.arange(40), 8), 0, 0
+    for _ in range(300):
+        lean = rng.choice([-1, 0, 1], 40, p=[0.25, 0.5, 0.25])[scenario]
+        people = rng.integers(0, 2, 320)
+        judge = np.where((lean != 0) & (rng.random(320) < 0.4), (lean > 0).astype(np.int64), people)
+        found = against(Pairs(judge, people, scenario), draws=20)
+        hits += found.p < 0.05
+        naive += float(mcnemar_of([[0, found.yes_no], [found.no_yes, 0]], exact=True).pvalue) < 0.05
+    assert hits / 300 <= 0.08
+    assert naive / 300 > 0.12, "as if every answer stood alone"
 
 
 def test_the_interval_of_agreement_goes_by_scenario() -> None:
@@ -91,6 +108,7 @@ def test_people_are_columns_of_the_same_table() -> None:
         1,
     )
     assert found[None].both == 5
+    assert math.isnan(found[None].p), "all checks together have no one bias"
     assert found["violate"].bias == -1
     assert misleading.p_holm >= misleading.p
     assert pairs_of(table, judge, people, "helpful").judge.size == 0
@@ -134,6 +152,56 @@ def test_labels_of_a_table_give_the_peoples_mean() -> None:
     assert found.judge > 0.4
     assert found.tuned.interval.low < truth[1::2].mean() < found.tuned.interval.high
     assert found.tuned.effective > 400
+
+
+def hard_study(rng: np.random.Generator) -> list[Said]:
+    """600 responses, a quarter of them hard: the judge says yes to 20 % of these, two people cannot determine them or are tied.
+
+    Of the others half are a yes, and the judge knows 90 %. People are asked about the first 150, at `p` and `q`.
+    """
+    hard, truth, wrong = rng.random(600) < 0.25, rng.random(600) < 0.5, rng.random(600) < 0.1
+    judge = np.where(hard, rng.random(600) < 0.2, truth ^ wrong)
+    said = [Said(at, "misleading", "yes" if judge[at] else "no", "judge") for at in range(600)]
+    for at in range(150):
+        known: Outcome = "yes" if truth[at] else "no"
+        vague: tuple[Outcome, Outcome] = ("cannot", "cannot") if at % 2 else ("yes", "no")
+        for person, outcome in zip("pq", vague if hard[at] else (known, known), strict=True):
+            said.append(Said(at, "misleading", outcome, person))
+    return said
+
+
+def test_hard_responses_that_people_were_asked_about_do_not_bend_the_mean() -> None:
+    rng = np.random.default_rng(41)
+    items, hits, off, runs = [Item(0, f"s{at}") for at in range(600)], np.zeros(3), np.zeros(3), 300
+    for _ in range(runs):
+        table = verdicts_of(ROWS, items, hard_study(rng))
+        labels = labels_of(table, [0], [1, 2], 0, "acc_mis")
+        assert labels.judge_only.size == 450
+        assert labels.people.size + labels.judge_undecided.size == 150
+        found = estimates(labels)
+        hits += [one.interval.low <= 0.5 <= one.interval.high for one in found[:3]]
+        off += [one.value - 0.5 for one in found[:3]]
+    assert all(0.92 <= share <= 0.98 for share in hits / runs)
+    assert np.abs(off / runs).max() < 0.01
+
+
+def test_undecided_responses_are_counted_and_told() -> None:
+    said = [Said(at, "misleading", "yes" if at % 3 else "no", "judge") for at in range(40)]
+    said += [Said(at, "misleading", "yes" if at % 2 else "no", "p") for at in range(12)]
+    table = verdicts_of(ROWS, [Item(0, f"s{at}") for at in range(40)], said)
+    found = estimates(labels_of(table, [0], [1], 0, "acc_mis"))
+    assert (found.tuned.undecided, caution(found)) == (0, "")
+    said += [
+        Said(12, "misleading", "cannot", "p"),
+        Said(13, "misleading", "yes", "p"),
+        Said(13, "misleading", "no", "q"),
+    ]
+    table = verdicts_of(ROWS, [Item(0, f"s{at}") for at in range(40)], said)
+    told = estimates(labels_of(table, [0], [1, 2], 0, "acc_mis"))
+    assert (told.tuned.n, told.tuned.undecided, told.tuned.judged) == (12, 2, 26)
+    assert told.people == found.people._replace(judged=26, undecided=2)
+    assert told.judge == found.judge, "the judge's own mean is of all"
+    assert caution(told).startswith("Of 14 responses that people answered, 2 have no yes or no")
 
 
 def two_orders(rng: np.random.Generator, push: float) -> list[Said]:

@@ -244,6 +244,31 @@ def test_paired_by_profile_keeps_the_false_positive_rate() -> None:
     assert 2 <= hits <= 20
 
 
+def test_dialogues_that_end_early_are_compared_as_far_as_they_go() -> None:
+    """Levels that grow with the turn, the same for both models, of which one always ends after five turns."""
+    rng = np.random.default_rng(13)
+    levels = [tuple((2.0 + 0.2 * np.arange(10) + rng.normal(0, 0.3)).tolist()) for _ in range(30)]
+    study = [Dialogue("A", f"p{at}", own[:5]) for at, own in enumerate(levels)]
+    study += [Dialogue("B", f"p{at}", own) for at, own in enumerate(levels)]
+    (same,) = report(study, seed=1, draws=400).differences
+    assert (same.avg, same.ir, same.p_holm, same.profiles) == (pytest.approx(0), pytest.approx(0), 1.0, 30)
+    assert same.interval == pytest.approx((0, 0), abs=1e-9)
+    gaps = [Dialogue("A", "late", (NONE,) * 5 + (3.0,) * 5), Dialogue("B", "late", (3.0,) * 5)]
+    (found,) = report([*study, *gaps], seed=1, draws=400).differences
+    assert (found.profiles, found.p_holm) == (30, 1.0), "a profile without a turn of both is in no difference"
+
+
+def test_early_ends_keep_the_false_positive_rate() -> None:
+    rng, hits = np.random.default_rng(14), 0
+    for index in range(200):
+        study: list[Dialogue] = []
+        for one in simulated(rng, 30):
+            levels = (np.array(one.levels) + 0.2 * np.arange(10)).tolist()
+            study.append(one._replace(levels=tuple(levels[: rng.integers(3, 11)] if one.model == "A" else levels)))
+        hits += report(study, seed=index, draws=400).differences[0].p < 0.05
+    assert 2 <= hits <= 20
+
+
 def test_different_raters_for_each_model_mislead() -> None:
     """Why crossing is not optional: with other raters for each model the same test is wrong most of the time."""
     rng = np.random.default_rng(12)
