@@ -95,6 +95,14 @@ JOIN evaluation_answer a ON a.row_id = t.row_id AND a.case_id = t.case_id
 """
 _MINE = f"EXISTS (SELECT 1 FROM verdict_event_held e WHERE {_SAME} AND e.who = :who)"
 _OTHERS = f"(SELECT count(*) FROM verdict_event_held e WHERE {_SAME} AND e.who <> :who)"
+_ASKED = f"""
+SELECT 1 FROM verdict_task t JOIN verdict_queue q ON q.id = t.queue_id
+WHERE t.row_id = :row AND t.case_id = :case AND t.digest = :digest AND q.closed_at IS NULL AND NOT {_MINE} AND {_OTHERS} < q.each
+"""
+_TOLD = """
+SELECT 1 FROM verdict_event e
+WHERE e.row_id = :row AND e.case_id = :case AND e.digest = :digest AND e.who = :who AND e.answer = 'seen'
+"""
 
 
 def add_queue(database: Database, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
@@ -201,11 +209,16 @@ class Given(NamedTuple):
 
 _UNKNOWN = Refusal("unknown", "This verdict is not asked about here; its evaluation may have been deleted.")
 _SEEN = Refusal("seen", "You have seen what the judge said; the answer that you gave before it stands.")
+_FIRST = Refusal(
+    "unanswered",
+    "You are asked more about this response, and what the judge said of one question tells about the others. Answer those "
+    "first; then it is shown.",
+)
 _OTHER = Refusal("invalid", "This id belongs to another answer.")
 
 
 def save(database: Database, task_id: int, given: Given, who: str, now: str) -> Event | Refusal:
-    """Add an answer. The same client id again changes nothing. After the verdict was shown no other answer is taken."""
+    """Add an answer. The same client id again changes nothing. After a verdict on the response was shown no answer is changed."""
     if given.answer not in (*ANSWERS, ""):
         return Refusal("invalid", "A check is answered with yes, no or cannot.")
     with database.write() as connection:
@@ -220,7 +233,7 @@ def save(database: Database, task_id: int, given: Given, who: str, now: str) -> 
                 pass
         if found.pick.digest != given.digest or digest(found.about) != given.digest:
             return Refusal("changed", "This response was changed since the queue was drawn. Load the page again.")
-        if found.seen:
+        if found.seen or (found.answer and _about_response(connection, _TOLD, found, who)):
             return _SEEN
         event = Event(found.pick, given.answer, who, now, given.client_id)
         _add(connection, _evaluation_of(connection, task_id), event)
@@ -238,21 +251,22 @@ class Told(NamedTuple):
 
 
 def reveal(database: Database, task_id: int, client_id: str, who: str, now: str) -> list[Told] | Refusal:
-    """What the judges said, for somebody who answered; from then on their answer is fixed."""
+    """What the judges said, for somebody who answered all that open queues ask them of the response; from then on their answers
+    are fixed."""
     with database.write() as connection:
         found = _ready(connection, task_id, client_id, who, closed=True)
         if isinstance(found, Refusal):
             return found
-        if isinstance(found, Event):
-            if found.answer != "seen":
-                return _OTHER
-            pick = found.pick
-        else:
-            if not found.answer:
-                return Refusal("unanswered", "Answer first: what the judge said is shown afterwards.")
-            pick = found.pick
-            if not found.seen:
-                _add(connection, _evaluation_of(connection, task_id), Event(pick, "seen", who, now, client_id))
+        if isinstance(found, Event) and found.answer != "seen":
+            return _OTHER
+        if isinstance(found, Task) and not found.answer:
+            return Refusal("unanswered", "Answer first: what the judge said is shown afterwards.")
+        task = _row(connection, task_id, who)
+        if task is None or _about_response(connection, _ASKED, task, who):
+            return _UNKNOWN if task is None else _FIRST
+        pick = found.pick
+        if isinstance(found, Task) and not found.seen:
+            _add(connection, _evaluation_of(connection, task_id), Event(pick, "seen", who, now, client_id))
         query = """
         SELECT v.judge, v.repeat, v.outcome, v.explanation, v.why FROM evaluation_verdict v
         JOIN evaluation_answer a ON a.id = v.answer_id JOIN evaluation_row r ON r.id = a.row_id
@@ -264,16 +278,26 @@ def reveal(database: Database, task_id: int, client_id: str, who: str, now: str)
         return [Told(*row) for row in connection.execute(text(query), values)]
 
 
+def _about_response(connection: Connection, query: str, task: Task, who: str) -> bool:
+    """Whether a query about somebody and a task's response, as it is now, finds anything."""
+    values = {"row": task.pick.row_id, "case": task.pick.case_id, "digest": digest(task.about), "who": who}
+    return connection.execute(text(f"{query} LIMIT 1"), values).first() is not None
+
+
+def _row(connection: Connection, task_id: int, who: str) -> Task | None:
+    row = connection.execute(text(f"{_TASK} WHERE t.id = :id"), {"id": task_id, "who": who}).first()
+    return None if row is None or row[7] is None else _task(row)
+
+
 def _ready(
     connection: Connection, task_id: int, client_id: str, who: str, closed: bool = False
 ) -> Task | Event | Refusal:
     """The task as it stands; the event where this id of this person was kept before for the same verdict; or why neither."""
     if not 1 <= len(client_id) <= 100 or not client_id.isascii():
         return Refusal("invalid", "An answer has an id of 1 to 100 plain characters.")
-    row = connection.execute(text(f"{_TASK} WHERE t.id = :id"), {"id": task_id, "who": who}).first()
-    if row is None or row[7] is None:
+    task = _row(connection, task_id, who)
+    if task is None:
         return _UNKNOWN
-    task = _task(row)
     same = _events(connection, "WHERE client_id = :id", {"id": client_id})
     if same:
         mine = same[0].who == who and same[0].pick[:3] == task.pick[:3]
@@ -284,9 +308,18 @@ def _ready(
     return task
 
 
+_EVALUATION = "SELECT q.evaluation_id FROM verdict_queue q JOIN verdict_task t ON t.queue_id = q.id WHERE t.id = :id"
+
+
+def evaluation_of(database: Database, task_id: int) -> int | None:
+    """The evaluation that a task is about, or None where the task is not here."""
+    with database.read() as connection:
+        found = connection.execute(text(_EVALUATION), {"id": task_id}).first()
+    return None if found is None else int(found[0])
+
+
 def _evaluation_of(connection: Connection, task_id: int) -> int:
-    query = "SELECT q.evaluation_id FROM verdict_queue q JOIN verdict_task t ON t.queue_id = q.id WHERE t.id = :id"
-    return int(connection.execute(text(query), {"id": task_id}).scalar_one())
+    return int(connection.execute(text(_EVALUATION), {"id": task_id}).scalar_one())
 
 
 def _add(connection: Connection, evaluation_id: int, event: Event) -> None:

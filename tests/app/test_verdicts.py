@@ -100,6 +100,16 @@ def answer_all(client: TestClient, queue: int, seed: int = 3) -> int:
     return count
 
 
+def beside(client: TestClient, item: dict[str, Any], queue: int = 1) -> list[dict[str, Any]]:
+    """The other questions that are ahead on the same response."""
+    own = [one for one in ahead(client, queue) if (one["query"], one["response"]) == (item["query"], item["response"])]
+    return [one for one in own if one["task"] != item["task"]]
+
+
+def reveal(client: TestClient, item: dict[str, Any], client_id: str) -> Any:
+    return client.post("/api/verdicts/reveal", json={"task": item["task"], "client_id": client_id})
+
+
 def test_a_queue_is_seeded_balanced_and_resumed(client: TestClient, evaluated: Context) -> None:
     assert (
         drawn(client, size=40, seed=5) == 1
@@ -129,8 +139,10 @@ def test_nothing_tells_who_wrote_or_judged_before_the_answer(client: TestClient)
     item = ahead(client)[0]
     texts += [
         send(client, item, "yes", "a1").text,
-        client.post("/api/verdicts/reveal", json={"task": ahead(client)[0]["task"], "client_id": "r"}).text,
+        reveal(client, ahead(client)[0], "r").text,
+        reveal(client, item, "s").text,
     ]
+    assert "asked more about this response" in texts[-1]
     for told in texts:
         assert not [word for word in TELLING if word.lower() in told.lower()], told
     fields = {"task", "digest", "answer", "seen", "check", "question", "rules", "preference", "query", "response"}
@@ -140,7 +152,7 @@ def test_nothing_tells_who_wrote_or_judged_before_the_answer(client: TestClient)
 
 
 def test_the_judge_is_shown_afterwards_and_the_answer_stands(client: TestClient) -> None:
-    drawn(client, size=20)
+    drawn(client, kind="responses", metric="acc_mis", size=6, rows=[0])
     item, other = ahead(client)[:2]
     wish = {"task": item["task"], "client_id": "seen-1"}
     early = client.post("/api/verdicts/reveal", json=wish)
@@ -158,6 +170,29 @@ def test_the_judge_is_shown_afterwards_and_the_answer_stands(client: TestClient)
     assert send(client, other, "yes", "b1").status_code == 200
     crossed = client.post("/api/verdicts/reveal", json={"task": other["task"], "client_id": "b1"})
     assert crossed.status_code == 422 and "It rests" not in crossed.text, "an answer's id shows nothing"
+
+
+def test_what_the_judge_said_waits_for_every_question_on_the_response(client: TestClient, evaluated: Context) -> None:
+    drawn(client, kind="responses", metric="acc_da", size=1, rows=[0])
+    drawn(client, kind="responses", metric="acc_da", size=1, rows=[0])
+    item, *others = ahead(client)
+    with evaluated.database.write() as connection:
+        quoting = "UPDATE evaluation_verdict SET explanation = 'The answer of Test-Model names it.', why = 'test-model'"
+        connection.execute(text(quoting))
+    assert len(others) == 2 and send(client, item, "yes", "a").status_code == 200
+    for at, other in enumerate(others):
+        early = reveal(client, item, "seen")
+        assert (early.status_code, early.json()["code"]) == (409, "unanswered") and "names it" not in early.text
+        assert "asked more about this response" in early.json()["error"]
+        assert send(client, other, "no", f"b{at}").status_code == 200
+    told = reveal(client, item, "seen").json()["judges"]
+    assert [(one["explanation"], one["why"]) for one in told] == [("The answer of [name] names it.", "[name]")]
+    assert send(client, others[0], "yes", "c").json()["code"] == "seen", "the others were answered without it"
+    drawn(client, kind="responses", metric="acc_pf", size=6, rows=[0])
+    assert beside(client, item, 3), "further questions on this response"
+    assert reveal(client, item, "seen").json()["code"] == reveal(client, item, "again").json()["code"] == "unanswered"
+    assert client.post(f"{ID}/queues/3", json={"closed": True}).status_code == 200
+    assert reveal(client, item, "seen").json()["judges"] == told, "a closed queue asks nothing"
 
 
 def test_resends_undo_and_hostile_answers(client: TestClient, evaluated: Context) -> None:
@@ -301,21 +336,25 @@ def test_a_file_comes_back_here_and_elsewhere(
     for at, item in enumerate(items[:12]):
         send(client, item, "yes" if at % 2 else "no", f"a{at}")
     send(client, items[0], "", "undo")
-    client.post("/api/verdicts/reveal", json={"task": items[1]["task"], "client_id": "seen"})
+    others = beside(client, items[1])
+    for at, other in enumerate(others):
+        send(client, other, "no", f"o{at}")
+    count = 14 + len(others)
+    assert reveal(client, items[1], "seen").status_code == 200
     file = client.get(f"{ID}/export").content
     forms = [json.loads(line)["form"] for line in file.splitlines()]
     assert (
         forms.count("subtext.verdict_queue.1"),
         forms.count("subtext.verdict_task.1"),
         forms.count("subtext.verdict_answer.1"),
-    ) == (1, 30, 14)
+    ) == (1, 30, count)
     again = client.post(f"{ID}/import", content=file).json()["sentence"]
-    assert again == "0 answers added; 14 were here already."
+    assert again == f"0 answers added; {count} were here already."
     elsewhere = open_context(Settings(data=tmp_path / "other", starter_set=False))
     prepare(elsewhere)
     judged(elsewhere, write, tmp_path)
     other = TestClient(create_app(elsewhere), base_url="http://127.0.0.1:7860", raise_server_exceptions=False)
-    assert other.post(f"{ID}/import", content=file).json()["sentence"] == "14 answers added; 1 queue laid out."
+    assert other.post(f"{ID}/import", content=file).json()["sentence"] == f"{count} answers added; 1 queue laid out."
     assert other.get(ID).json()["against"] == client.get(ID).json()["against"]
     assert other.get("/api/verdicts/1").json()["queue"]["left"] == client.get("/api/verdicts/1").json()["queue"]["left"]
     assert other.get(f"{ID}/export").content == file
