@@ -108,10 +108,11 @@ WHERE e.row_id = :row AND e.case_id = :case AND e.digest = :digest AND e.who = :
 def add_queue(database: Database, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
     """Lay out a queue in one transaction; returns its id."""
     with database.write() as connection:
-        return _add_queue(connection, evaluation_id, new, picks, now)
+        return lay_out(connection, evaluation_id, new, picks, now)
 
 
-def _add_queue(connection: Connection, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
+def lay_out(connection: Connection, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
+    """The same inside a transaction."""
     names = ", ".join(New._fields)
     values = f":{names.replace(', ', ', :')}"
     query = f"INSERT INTO verdict_queue (evaluation_id, {names}, created_at) VALUES (:evaluation, {values}, :now)"
@@ -236,7 +237,7 @@ def save(database: Database, task_id: int, given: Given, who: str, now: str) -> 
         if found.seen or (found.answer and _about_response(connection, _TOLD, found, who)):
             return _SEEN
         event = Event(found.pick, given.answer, who, now, given.client_id)
-        _add(connection, _evaluation_of(connection, task_id), event)
+        keep(connection, _evaluation_of(connection, task_id), event)
     return event
 
 
@@ -266,7 +267,7 @@ def reveal(database: Database, task_id: int, client_id: str, who: str, now: str)
             return _UNKNOWN if task is None else _FIRST
         pick = found.pick
         if isinstance(found, Task) and not found.seen:
-            _add(connection, _evaluation_of(connection, task_id), Event(pick, "seen", who, now, client_id))
+            keep(connection, _evaluation_of(connection, task_id), Event(pick, "seen", who, now, client_id))
         query = """
         SELECT v.judge, v.repeat, v.outcome, v.explanation, v.why FROM evaluation_verdict v
         JOIN evaluation_answer a ON a.id = v.answer_id JOIN evaluation_row r ON r.id = a.row_id
@@ -322,7 +323,8 @@ def _evaluation_of(connection: Connection, task_id: int) -> int:
     return int(connection.execute(text(_EVALUATION), {"id": task_id}).scalar_one())
 
 
-def _add(connection: Connection, evaluation_id: int, event: Event) -> None:
+def keep(connection: Connection, evaluation_id: int, event: Event) -> None:
+    """Add an event inside a transaction."""
     pick = event.pick
     connection.exec_driver_sql(
         'INSERT INTO verdict_event (evaluation_id, row_id, case_id, "check", digest, answer, who, at, client_id) '
@@ -358,35 +360,3 @@ def tasks(database: Database, queue_id: int) -> list[Pick]:
     with database.read() as connection:
         found = connection.execute(text(query), {"id": queue_id}).all()
     return [Pick(row[0], row[1], COLUMNS[row[2]], row[3]) for row in found]
-
-
-class Restored(NamedTuple):
-    """What came of a file: queues and events that were added, and events that were there already."""
-
-    queues: int
-    added: int
-    known: int
-
-
-def restore(
-    database: Database,
-    evaluation_id: int,
-    given: Sequence[tuple[New, Sequence[Pick], str]],
-    said: Sequence[Event],
-) -> Restored:
-    """Add queues (with their verdicts and when they were drawn) and events that are not here yet, in one transaction."""
-    added = known = laid = 0
-    with database.write() as connection:
-        for new, picks, at in given:
-            query = text("SELECT 1 FROM verdict_queue WHERE uid = :uid")
-            if connection.execute(query, {"uid": new.uid}).first() is None:
-                _add_queue(connection, evaluation_id, new, picks, at)
-                laid += 1
-        for event in said:
-            query = text("SELECT 1 FROM verdict_event WHERE client_id = :id")
-            if connection.execute(query, {"id": event.client_id}).first() is not None:
-                known += 1
-                continue
-            _add(connection, evaluation_id, event)
-            added += 1
-    return Restored(laid, added, known)

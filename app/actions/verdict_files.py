@@ -23,7 +23,7 @@ from core.formats.verdicts import (
 )
 from core.prompts.verdicts import Check
 from core.types import Json
-from db import evaluations, verdict_checks
+from db import evaluations, verdict_checks, verdict_imports
 from db.verdict_checks import Event, New, Pick, Queue
 
 LONGEST_FILE = 256 << 20
@@ -90,7 +90,7 @@ def restore(context: Context, evaluation_id: int, lines: Iterable[bytes]) -> str
         told = {name: getattr(one, name) for name in New._fields}
         laid.append((New(**told), list(dict.fromkeys(picks)), one.at))
     said = [Event(fitting.pick(one), one.answer, one.who, one.at, one.client_id) for one in given.answers]
-    done = verdict_checks.restore(context.database, evaluation_id, laid, said)
+    done = verdict_imports.restore(context.database, evaluation_id, laid, said)
     words = [f"{done.added:,} answer{'' if done.added == 1 else 's'} added"]
     words += [f"{done.known:,} were here already"] if done.known else []
     words += [f"{done.queues} queue{'' if done.queues == 1 else 's'} laid out"] if done.queues else []
@@ -141,9 +141,8 @@ class _Fitting:
         rows, cases = len(found.lines), len(found.cases)
         wanted = [self._ids(one) for one in places if one.row < rows and one.case < cases]
         self._digests = {ids: digest(own) for ids, own in materials(context, self._id, wanted).items()}
-        held = verdict_checks.events(context.database, self._id)
-        drawn = verdict_checks.queues(context.database, self._id)
-        self._known = {one.client_id for one in held} | {one.uid for one in drawn}
+        ids = [one.uid for one in given.queues], [one.client_id for one in given.answers]
+        self._known = verdict_imports.known(context.database, self._id, *ids)
 
     def _ids(self, where: _Where) -> tuple[int, int]:
         return self._found.lines[where.row].id, self._found.cases[where.case].id

@@ -33,6 +33,7 @@ from tests.app.test_evaluate import stocked as filled
 from tests.misbehaving import Misbehaving
 
 ID = "/api/evaluations/1/people"
+CHECKS = ["acknowledge", "violate", "hallucinate", "helpful", "deep_mining", "innovative", "thoughtful", "misleading"]
 TELLING = (
     "test-model",
     "zero-shot",
@@ -47,18 +48,8 @@ TELLING = (
 
 def judged(context: Context, write: Write, folder: Path, **own: Any) -> Context:
     """An evaluation of two rows on six cases, judged by eight checks."""
-    checks = [
-        "acknowledge",
-        "violate",
-        "hallucinate",
-        "helpful",
-        "deep_mining",
-        "innovative",
-        "thoughtful",
-        "misleading",
-    ]
     with Misbehaving(answer=said) as server:
-        order = spec(filled(context, write), name="Secret study", checks=checks, **own)
+        order = spec(filled(context, write), name="Secret study", checks=CHECKS, **own)
         run(served(context, server), order, folder / "7")
     return context
 
@@ -368,6 +359,27 @@ def test_a_file_comes_back_here_and_elsewhere(
         answer = other.post(f"{ID}/import", content=line)
         assert answer.status_code == 400 and words in answer.json()["error"], answer.text
     elsewhere.database.close()
+
+
+def test_a_file_comes_into_a_twin_in_the_same_database(
+    client: TestClient, evaluated: Context, write: Write, tmp_path: Path
+) -> None:
+    with Misbehaving(answer=said) as server:
+        run(served(evaluated, server), spec(1, name="Twin", checks=CHECKS), tmp_path / "8")
+    drawn(client, size=30)
+    for at, item in enumerate(ahead(client)[:12]):
+        send(client, item, "yes" if at % 2 else "no", f"a{at}")
+    file, twin = client.get(f"{ID}/export").content, "/api/evaluations/2/people"
+    for words in ("12 answers added; 1 queue laid out.", "0 answers added; 12 were here already."):
+        assert client.post(f"{twin}/import", content=file).json()["sentence"] == words
+    assert client.get(twin).json()["against"] == client.get(ID).json()["against"] != []
+    assert [one["left"] for one in client.get("/api/verdicts").json()] == [18, 18]
+    again = client.post(f"{ID}/import", content=file).json()["sentence"]
+    assert again == "0 answers added; 12 were here already."
+    with evaluated.database.write() as connection:
+        connection.execute(text("UPDATE evaluation_answer SET judged = judged || ' And more.'"))
+    again = client.post(f"{twin}/import", content=file).json()["sentence"]
+    assert again == "0 answers added; 12 were here already.", "what is here is known though its response has changed"
 
 
 def test_deleting_the_evaluation_takes_its_answers(client: TestClient, evaluated: Context) -> None:
