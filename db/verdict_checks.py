@@ -5,6 +5,7 @@ out nothing that a judge said before the person did. Computes no figure.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -153,7 +154,7 @@ def close(database: Database, queue_id: int, at: str | None) -> None:
 
 
 class Progress(NamedTuple):
-    """Of a queue: verdicts that `who` answered, and those that are left for them (not asked of enough others)."""
+    """Of a queue: verdicts that `who` answered, and those that are left for them: neither asked of enough others nor changed."""
 
     done: int
     left: int
@@ -161,11 +162,15 @@ class Progress(NamedTuple):
 
 def progress(database: Database, one: Queue, who: str) -> Progress:
     """How far somebody is."""
-    query = f"""SELECT coalesce(sum({_MINE}), 0), coalesce(sum(NOT {_MINE} AND {_OTHERS} < :each), 0)
-    FROM verdict_task t WHERE t.queue_id = :id"""
+    done = f"SELECT count(*) FROM verdict_task t WHERE t.queue_id = :id AND {_MINE}"
+    left = f"""SELECT count(*), t.digest, c.preference, c.query, a.judged
+    FROM verdict_task t JOIN evaluation_case c ON c.id = t.case_id
+    JOIN evaluation_answer a ON a.row_id = t.row_id AND a.case_id = t.case_id
+    WHERE t.queue_id = :id AND a.judged IS NOT NULL AND NOT {_MINE} AND {_OTHERS} < :each GROUP BY a.id, t.digest"""
+    values = {"id": one.id, "who": who, "each": one.each}
     with database.read() as connection:
-        row = connection.execute(text(query), {"id": one.id, "who": who, "each": one.each}).one()
-    return Progress(*row)
+        fresh = sum(row[0] for row in connection.execute(text(left), values) if digest(Material(*row[2:])) == row[1])
+        return Progress(connection.execute(text(done), values).scalar_one(), fresh)
 
 
 def upcoming(database: Database, one: Queue, who: str, start: int, limit: int) -> list[Task]:
@@ -173,25 +178,28 @@ def upcoming(database: Database, one: Queue, who: str, start: int, limit: int) -
 
     Responses that changed since the queue was drawn are left out.
     """
-    query = f"""{_TASK} WHERE t.queue_id = :id AND a.judged IS NOT NULL AND NOT {_MINE} AND {_OTHERS} < :each
-    ORDER BY {_OTHERS}, (t.position - :start + :size) % :size LIMIT :limit"""
+    query = f"""SELECT t.id FROM verdict_task t WHERE t.queue_id = :id AND NOT {_MINE} AND {_OTHERS} < :each
+    ORDER BY {_OTHERS}, (t.position - :start + :size) % :size"""
     size = max(1, one.tasks)
-    values = {"id": one.id, "who": who, "each": one.each, "start": start % size, "size": size, "limit": limit}
-    return _tasks(database, query, values)
+    values = {"id": one.id, "who": who, "each": one.each, "start": start % size, "size": size}
+    return _tasks(database, query, values, limit)
 
 
 def latest(database: Database, one: Queue, who: str, limit: int) -> list[Task]:
     """What somebody answered last in a queue, oldest first."""
-    query = f"""{_TASK} JOIN verdict_event_held h ON h.row_id = t.row_id AND h.case_id = t.case_id AND h."check" = t."check"
-      AND h.digest = t.digest AND h.who = :who
-    WHERE t.queue_id = :id AND a.judged IS NOT NULL ORDER BY h.at DESC, h.id DESC LIMIT :limit"""
-    return _tasks(database, query, {"id": one.id, "who": who, "limit": limit})[::-1]
+    query = """SELECT t.id FROM verdict_task t JOIN verdict_event_held h ON h.row_id = t.row_id AND h.case_id = t.case_id
+      AND h."check" = t."check" AND h.digest = t.digest AND h.who = :who
+    WHERE t.queue_id = :id ORDER BY h.at DESC, h.id DESC"""
+    return _tasks(database, query, {"id": one.id, "who": who}, limit)[::-1]
 
 
-def _tasks(database: Database, query: str, values: Mapping[str, object]) -> list[Task]:
+def _tasks(database: Database, query: str, values: Mapping[str, object], limit: int) -> list[Task]:
+    """The first `limit` tasks, of those whose ids a query finds, that are as they were when the queue was drawn."""
     with database.read() as connection:
-        found = [_task(row) for row in connection.execute(text(query), values)]
-    return [one for one in found if digest(one.about) == one.pick.digest]
+        ids = connection.execute(text(query), values).scalars().all()
+        found = (_row(connection, number, str(values["who"])) for number in ids)
+        fresh = (one for one in found if one is not None and digest(one.about) == one.pick.digest)
+        return list(islice(fresh, limit))
 
 
 def _task(row: Sequence[object]) -> Task:

@@ -318,6 +318,30 @@ def test_answers_about_other_texts_are_left_out(client: TestClient, evaluated: C
     assert ahead(client) == [] and send(client, item, "no", "b").json()["code"] == "changed"
 
 
+def test_changed_responses_end_no_queue(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=96)
+    known = {one["task"] for one in ahead(client)}
+    with evaluated.database.write() as connection:
+        changed = (
+            f"SELECT row_id, case_id FROM verdict_task WHERE id IN ({', '.join(map(str, known))}) ORDER BY id LIMIT 20"
+        )
+        connection.execute(
+            text(
+                f"UPDATE evaluation_answer SET judged = judged || '!' WHERE (row_id, case_id) IN ({changed}) AND row_id = 1"
+            )
+        )
+        query = (
+            "SELECT t.id FROM verdict_task t JOIN evaluation_answer a USING (row_id, case_id) WHERE judged LIKE '%!'"
+        )
+        gone = set(connection.execute(text(query)).scalars())
+    left = 96 - len(gone)
+    assert gone & known and left > 20
+    found = client.get("/api/verdicts/1").json()
+    assert found["queue"]["left"] == left and len(found["items"]) == 20
+    assert not {one["task"] for one in found["items"]} & gone
+    assert answer_all(client, 1) == left and client.get("/api/verdicts/1").json()["queue"]["left"] == 0
+
+
 def test_a_file_comes_back_here_and_elsewhere(
     client: TestClient, evaluated: Context, write: Write, tmp_path: Path
 ) -> None:
