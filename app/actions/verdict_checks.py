@@ -12,7 +12,7 @@ import numpy as np
 from app.actions.evaluations import Loaded, loaded
 from app.context import Context
 from app.errors import Missing, Refused
-from core.evaluation.asking_people import MOST_VERDICTS, Kind, digest, shown, without_names
+from core.evaluation.asking_people import MOST_QUEUES, MOST_VERDICTS, Kind, digest, shown, without_names
 from core.evaluation.metrics import LABELS, PARTS, Metric
 from core.evaluation.people import sampled, sampled_responses
 from core.evaluation.verdicts import CHECKS, OUTCOMES, Column, Material
@@ -41,6 +41,10 @@ def draw(context: Context, evaluation_id: int, order: Order, who: str) -> Queue:
     """Draw and store a queue; the same seed draws the same. Raises Refused where there is nothing to ask about."""
     found = loaded(context, evaluation_id)
     _resting(context, found.stored.job_folder, found.stored.id)
+    if len(verdict_checks.queues(context.database, evaluation_id)) >= MOST_QUEUES:
+        raise Refused(
+            f"Evaluation {evaluation_id} has {MOST_QUEUES:,} queues, which is the most. Work on one of those."
+        )
     judges = list(range(len(found.stored.judges)))
     if not judges:
         raise Refused("No judge was asked in this evaluation, so there is no verdict to check.")

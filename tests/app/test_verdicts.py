@@ -406,6 +406,24 @@ def test_a_file_comes_into_a_twin_in_the_same_database(
     assert again == "0 answers added; 12 were here already.", "what is here is known though its response has changed"
 
 
+def test_a_file_with_many_queues(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=4)
+    drawn(client, size=3)
+    file = client.get(f"{ID}/export").content
+    first = file.splitlines()[0]
+    uid = json.loads(first)["uid"].encode()
+    many = [first.replace(uid, b"%032x" % at) for at in range(1_001)]
+    answer = client.post(f"{ID}/import", content=b"\n".join(many))
+    assert answer.status_code == 400 and "more than 1,000 queues" in answer.json()["error"]
+    twice = file.replace(uid, b"%032x" % 7).splitlines()
+    late = twice[0].replace(b'"who": "', b'"who": "Late ')
+    assert (
+        client.post(f"{ID}/import", content=b"\n".join([*twice, late])).json()["sentence"].endswith("1 queue laid out.")
+    )
+    queues = verdict_checks.queues(evaluated.database, 1)
+    assert [(one.tasks, one.who) for one in queues] == [(4, "single user"), (3, "single user"), (4, "single user")]
+
+
 def test_deleting_the_evaluation_takes_its_answers(client: TestClient, evaluated: Context) -> None:
     drawn(client, size=10)
     send(client, ahead(client)[0], "yes", "a")
