@@ -5,6 +5,7 @@ out nothing that a judge said before the person did. Computes no figure.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -95,15 +96,24 @@ JOIN evaluation_answer a ON a.row_id = t.row_id AND a.case_id = t.case_id
 """
 _MINE = f"EXISTS (SELECT 1 FROM verdict_event_held e WHERE {_SAME} AND e.who = :who)"
 _OTHERS = f"(SELECT count(*) FROM verdict_event_held e WHERE {_SAME} AND e.who <> :who)"
+_ASKED = f"""
+SELECT 1 FROM verdict_task t JOIN verdict_queue q ON q.id = t.queue_id
+WHERE t.row_id = :row AND t.case_id = :case AND t.digest = :digest AND q.closed_at IS NULL AND NOT {_MINE} AND {_OTHERS} < q.each
+"""
+_TOLD = """
+SELECT 1 FROM verdict_event e
+WHERE e.row_id = :row AND e.case_id = :case AND e.digest = :digest AND e.who = :who AND e.answer = 'seen'
+"""
 
 
 def add_queue(database: Database, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
     """Lay out a queue in one transaction; returns its id."""
     with database.write() as connection:
-        return _add_queue(connection, evaluation_id, new, picks, now)
+        return lay_out(connection, evaluation_id, new, picks, now)
 
 
-def _add_queue(connection: Connection, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
+def lay_out(connection: Connection, evaluation_id: int, new: New, picks: Sequence[Pick], now: str) -> int:
+    """The same inside a transaction."""
     names = ", ".join(New._fields)
     values = f":{names.replace(', ', ', :')}"
     query = f"INSERT INTO verdict_queue (evaluation_id, {names}, created_at) VALUES (:evaluation, {values}, :now)"
@@ -144,7 +154,7 @@ def close(database: Database, queue_id: int, at: str | None) -> None:
 
 
 class Progress(NamedTuple):
-    """Of a queue: verdicts that `who` answered, and those that are left for them (not asked of enough others)."""
+    """Of a queue: verdicts that `who` answered, and those that are left for them: neither asked of enough others nor changed."""
 
     done: int
     left: int
@@ -152,11 +162,15 @@ class Progress(NamedTuple):
 
 def progress(database: Database, one: Queue, who: str) -> Progress:
     """How far somebody is."""
-    query = f"""SELECT coalesce(sum({_MINE}), 0), coalesce(sum(NOT {_MINE} AND {_OTHERS} < :each), 0)
-    FROM verdict_task t WHERE t.queue_id = :id"""
+    done = f"SELECT count(*) FROM verdict_task t WHERE t.queue_id = :id AND {_MINE}"
+    left = f"""SELECT count(*), t.digest, c.preference, c.query, a.judged
+    FROM verdict_task t JOIN evaluation_case c ON c.id = t.case_id
+    JOIN evaluation_answer a ON a.row_id = t.row_id AND a.case_id = t.case_id
+    WHERE t.queue_id = :id AND a.judged IS NOT NULL AND NOT {_MINE} AND {_OTHERS} < :each GROUP BY a.id, t.digest"""
+    values = {"id": one.id, "who": who, "each": one.each}
     with database.read() as connection:
-        row = connection.execute(text(query), {"id": one.id, "who": who, "each": one.each}).one()
-    return Progress(*row)
+        fresh = sum(row[0] for row in connection.execute(text(left), values) if digest(Material(*row[2:])) == row[1])
+        return Progress(connection.execute(text(done), values).scalar_one(), fresh)
 
 
 def upcoming(database: Database, one: Queue, who: str, start: int, limit: int) -> list[Task]:
@@ -164,25 +178,28 @@ def upcoming(database: Database, one: Queue, who: str, start: int, limit: int) -
 
     Responses that changed since the queue was drawn are left out.
     """
-    query = f"""{_TASK} WHERE t.queue_id = :id AND a.judged IS NOT NULL AND NOT {_MINE} AND {_OTHERS} < :each
-    ORDER BY {_OTHERS}, (t.position - :start + :size) % :size LIMIT :limit"""
+    query = f"""SELECT t.id FROM verdict_task t WHERE t.queue_id = :id AND NOT {_MINE} AND {_OTHERS} < :each
+    ORDER BY {_OTHERS}, (t.position - :start + :size) % :size"""
     size = max(1, one.tasks)
-    values = {"id": one.id, "who": who, "each": one.each, "start": start % size, "size": size, "limit": limit}
-    return _tasks(database, query, values)
+    values = {"id": one.id, "who": who, "each": one.each, "start": start % size, "size": size}
+    return _tasks(database, query, values, limit)
 
 
 def latest(database: Database, one: Queue, who: str, limit: int) -> list[Task]:
     """What somebody answered last in a queue, oldest first."""
-    query = f"""{_TASK} JOIN verdict_event_held h ON h.row_id = t.row_id AND h.case_id = t.case_id AND h."check" = t."check"
-      AND h.digest = t.digest AND h.who = :who
-    WHERE t.queue_id = :id AND a.judged IS NOT NULL ORDER BY h.at DESC, h.id DESC LIMIT :limit"""
-    return _tasks(database, query, {"id": one.id, "who": who, "limit": limit})[::-1]
+    query = """SELECT t.id FROM verdict_task t JOIN verdict_event_held h ON h.row_id = t.row_id AND h.case_id = t.case_id
+      AND h."check" = t."check" AND h.digest = t.digest AND h.who = :who
+    WHERE t.queue_id = :id ORDER BY h.at DESC, h.id DESC"""
+    return _tasks(database, query, {"id": one.id, "who": who}, limit)[::-1]
 
 
-def _tasks(database: Database, query: str, values: Mapping[str, object]) -> list[Task]:
+def _tasks(database: Database, query: str, values: Mapping[str, object], limit: int) -> list[Task]:
+    """The first `limit` tasks, of those whose ids a query finds, that are as they were when the queue was drawn."""
     with database.read() as connection:
-        found = [_task(row) for row in connection.execute(text(query), values)]
-    return [one for one in found if digest(one.about) == one.pick.digest]
+        ids = connection.execute(text(query), values).scalars().all()
+        found = (_row(connection, number, str(values["who"])) for number in ids)
+        fresh = (one for one in found if one is not None and digest(one.about) == one.pick.digest)
+        return list(islice(fresh, limit))
 
 
 def _task(row: Sequence[object]) -> Task:
@@ -201,11 +218,16 @@ class Given(NamedTuple):
 
 _UNKNOWN = Refusal("unknown", "This verdict is not asked about here; its evaluation may have been deleted.")
 _SEEN = Refusal("seen", "You have seen what the judge said; the answer that you gave before it stands.")
+_FIRST = Refusal(
+    "unanswered",
+    "You are asked more about this response, and what the judge said of one question tells about the others. Answer those "
+    "first; then it is shown.",
+)
 _OTHER = Refusal("invalid", "This id belongs to another answer.")
 
 
 def save(database: Database, task_id: int, given: Given, who: str, now: str) -> Event | Refusal:
-    """Add an answer. The same client id again changes nothing. After the verdict was shown no other answer is taken."""
+    """Add an answer. The same client id again changes nothing. After a verdict on the response was shown no answer is changed."""
     if given.answer not in (*ANSWERS, ""):
         return Refusal("invalid", "A check is answered with yes, no or cannot.")
     with database.write() as connection:
@@ -220,10 +242,10 @@ def save(database: Database, task_id: int, given: Given, who: str, now: str) -> 
                 pass
         if found.pick.digest != given.digest or digest(found.about) != given.digest:
             return Refusal("changed", "This response was changed since the queue was drawn. Load the page again.")
-        if found.seen:
+        if found.seen or (found.answer and _about_response(connection, _TOLD, found, who)):
             return _SEEN
         event = Event(found.pick, given.answer, who, now, given.client_id)
-        _add(connection, _evaluation_of(connection, task_id), event)
+        keep(connection, _evaluation_of(connection, task_id), event)
     return event
 
 
@@ -238,21 +260,22 @@ class Told(NamedTuple):
 
 
 def reveal(database: Database, task_id: int, client_id: str, who: str, now: str) -> list[Told] | Refusal:
-    """What the judges said, for somebody who answered; from then on their answer is fixed."""
+    """What the judges said, for somebody who answered all that open queues ask them of the response; from then on their answers
+    are fixed."""
     with database.write() as connection:
         found = _ready(connection, task_id, client_id, who, closed=True)
         if isinstance(found, Refusal):
             return found
-        if isinstance(found, Event):
-            if found.answer != "seen":
-                return _OTHER
-            pick = found.pick
-        else:
-            if not found.answer:
-                return Refusal("unanswered", "Answer first: what the judge said is shown afterwards.")
-            pick = found.pick
-            if not found.seen:
-                _add(connection, _evaluation_of(connection, task_id), Event(pick, "seen", who, now, client_id))
+        if isinstance(found, Event) and found.answer != "seen":
+            return _OTHER
+        if isinstance(found, Task) and not found.answer:
+            return Refusal("unanswered", "Answer first: what the judge said is shown afterwards.")
+        task = _row(connection, task_id, who)
+        if task is None or _about_response(connection, _ASKED, task, who):
+            return _UNKNOWN if task is None else _FIRST
+        pick = found.pick
+        if isinstance(found, Task) and not found.seen:
+            keep(connection, _evaluation_of(connection, task_id), Event(pick, "seen", who, now, client_id))
         query = """
         SELECT v.judge, v.repeat, v.outcome, v.explanation, v.why FROM evaluation_verdict v
         JOIN evaluation_answer a ON a.id = v.answer_id JOIN evaluation_row r ON r.id = a.row_id
@@ -264,16 +287,26 @@ def reveal(database: Database, task_id: int, client_id: str, who: str, now: str)
         return [Told(*row) for row in connection.execute(text(query), values)]
 
 
+def _about_response(connection: Connection, query: str, task: Task, who: str) -> bool:
+    """Whether a query about somebody and a task's response, as it is now, finds anything."""
+    values = {"row": task.pick.row_id, "case": task.pick.case_id, "digest": digest(task.about), "who": who}
+    return connection.execute(text(f"{query} LIMIT 1"), values).first() is not None
+
+
+def _row(connection: Connection, task_id: int, who: str) -> Task | None:
+    row = connection.execute(text(f"{_TASK} WHERE t.id = :id"), {"id": task_id, "who": who}).first()
+    return None if row is None or row[7] is None else _task(row)
+
+
 def _ready(
     connection: Connection, task_id: int, client_id: str, who: str, closed: bool = False
 ) -> Task | Event | Refusal:
     """The task as it stands; the event where this id of this person was kept before for the same verdict; or why neither."""
     if not 1 <= len(client_id) <= 100 or not client_id.isascii():
         return Refusal("invalid", "An answer has an id of 1 to 100 plain characters.")
-    row = connection.execute(text(f"{_TASK} WHERE t.id = :id"), {"id": task_id, "who": who}).first()
-    if row is None or row[7] is None:
+    task = _row(connection, task_id, who)
+    if task is None:
         return _UNKNOWN
-    task = _task(row)
     same = _events(connection, "WHERE client_id = :id", {"id": client_id})
     if same:
         mine = same[0].who == who and same[0].pick[:3] == task.pick[:3]
@@ -284,12 +317,22 @@ def _ready(
     return task
 
 
+_EVALUATION = "SELECT q.evaluation_id FROM verdict_queue q JOIN verdict_task t ON t.queue_id = q.id WHERE t.id = :id"
+
+
+def evaluation_of(database: Database, task_id: int) -> int | None:
+    """The evaluation that a task is about, or None where the task is not here."""
+    with database.read() as connection:
+        found = connection.execute(text(_EVALUATION), {"id": task_id}).first()
+    return None if found is None else int(found[0])
+
+
 def _evaluation_of(connection: Connection, task_id: int) -> int:
-    query = "SELECT q.evaluation_id FROM verdict_queue q JOIN verdict_task t ON t.queue_id = q.id WHERE t.id = :id"
-    return int(connection.execute(text(query), {"id": task_id}).scalar_one())
+    return int(connection.execute(text(_EVALUATION), {"id": task_id}).scalar_one())
 
 
-def _add(connection: Connection, evaluation_id: int, event: Event) -> None:
+def keep(connection: Connection, evaluation_id: int, event: Event) -> None:
+    """Add an event inside a transaction."""
     pick = event.pick
     connection.exec_driver_sql(
         'INSERT INTO verdict_event (evaluation_id, row_id, case_id, "check", digest, answer, who, at, client_id) '
@@ -325,35 +368,3 @@ def tasks(database: Database, queue_id: int) -> list[Pick]:
     with database.read() as connection:
         found = connection.execute(text(query), {"id": queue_id}).all()
     return [Pick(row[0], row[1], COLUMNS[row[2]], row[3]) for row in found]
-
-
-class Restored(NamedTuple):
-    """What came of a file: queues and events that were added, and events that were there already."""
-
-    queues: int
-    added: int
-    known: int
-
-
-def restore(
-    database: Database,
-    evaluation_id: int,
-    given: Sequence[tuple[New, Sequence[Pick], str]],
-    said: Sequence[Event],
-) -> Restored:
-    """Add queues (with their verdicts and when they were drawn) and events that are not here yet, in one transaction."""
-    added = known = laid = 0
-    with database.write() as connection:
-        for new, picks, at in given:
-            query = text("SELECT 1 FROM verdict_queue WHERE uid = :uid")
-            if connection.execute(query, {"uid": new.uid}).first() is None:
-                _add_queue(connection, evaluation_id, new, picks, at)
-                laid += 1
-        for event in said:
-            query = text("SELECT 1 FROM verdict_event WHERE client_id = :id")
-            if connection.execute(query, {"id": event.client_id}).first() is not None:
-                known += 1
-                continue
-            _add(connection, evaluation_id, event)
-            added += 1
-    return Restored(laid, added, known)

@@ -79,9 +79,12 @@ Subtext.verdicts = (element) => Subtext.page(element, "Checks of responses", asy
     const more = guarded(async () => {
       if (pending.length) return Subtext.toast("The last answer is still being saved.");
       found = await api(`/api/verdicts/${queue}`);
-      const known = new Set(items.map((one) => one.task)), fresh = found.items.filter((one) => !known.has(one.task));
-      items = [...items.slice(-60), ...fresh];
-      at = fresh.length ? items.length - fresh.length : items.length;
+      items = items.slice(-60);
+      // The server hands out the same ones until they are answered: where all that came are here already, those that were passed over come again.
+      const known = new Set(items.map((one) => one.task)), left = new Set(found.items.map((one) => one.task)), fresh = found.items.filter((one) => !known.has(one.task));
+      items = [...items, ...fresh];
+      at = fresh.length ? items.length - fresh.length : left.size ? items.findIndex((one) => left.has(one.task)) : items.length;
+      say(left.size && !fresh.length ? "What you passed over comes again." : "");
       progress();
       draw();
     });
@@ -102,7 +105,7 @@ Subtext.verdicts = (element) => Subtext.page(element, "Checks of responses", asy
     const said = (one) => one.judges ? one.judges.map((judge) => el("div", { class: "st-part" }, el("h3", {}, one.judges.length > 1 ? `Judge ${judge.judge + 1}, asked ${judge.repeat + 1}` : "The judge"), el("p", {}, el("b", {}, WORDS[judge.outcome] || "No verdict")), el("p", { class: "st-verbatim" }, judge.explanation || judge.why))) : null;
     draw = () => {
       const one = current();
-      if (!one) return fill(panel, el("p", { id: "st-verdict-done" }, found.queue.closed ? "This queue is closed; thank you." : "That is all: nothing is left for you in this queue. Thank you."), el("div", { class: "st-actions" }, el("button", { class: "st-button", type: "button", onclick: () => move(-1) }, "Back (k)"), el("a", { class: "st-button", href: "/verdicts" }, "All queues")));
+      if (!one) return fill(panel, el("p", { id: "st-verdict-done" }, found.queue.closed ? "This queue is closed; thank you." : found.queue.left ? "More is left for you in this queue, but none of it came. Load the page again." : "That is all: nothing is left for you in this queue. Thank you."), el("div", { class: "st-actions" }, el("button", { class: "st-button", type: "button", onclick: () => move(-1) }, "Back (k)"), el("a", { class: "st-button", href: "/verdicts" }, "All queues")));
       const [first, ...rest] = one.question.split(/\n(?=[A-Z])/), focus = document.activeElement?.dataset?.answer;
       fill(panel, el("div", { class: "st-columns st-check-sides" },
         el("div", {}, one.preference ? [el("h3", {}, "Preference"), el("p", { class: "st-preference st-verbatim", id: "st-verdict-preference" }, one.preference)] : el("p", { class: "st-note" }, "This question is answered without the preference, as the judge does."),

@@ -12,13 +12,13 @@ import numpy as np
 from app.actions.evaluations import Loaded, loaded
 from app.context import Context
 from app.errors import Missing, Refused
-from core.evaluation.asking_people import MOST_VERDICTS, Kind, digest, shown
+from core.evaluation.asking_people import MOST_QUEUES, MOST_VERDICTS, Kind, digest, shown, without_names
 from core.evaluation.metrics import LABELS, PARTS, Metric
 from core.evaluation.people import sampled, sampled_responses
 from core.evaluation.verdicts import CHECKS, OUTCOMES, Column, Material
 from db import evaluations, jobs, verdict_checks
 from db.studies import digest as name_of
-from db.verdict_checks import Given, New, Pick, Queue, Refusal, Task
+from db.verdict_checks import Given, New, Pick, Queue, Refusal, Task, Told
 
 AHEAD = 20
 """Verdicts that a browser gets at a time, and answers that it can still take back after a reload."""
@@ -41,6 +41,10 @@ def draw(context: Context, evaluation_id: int, order: Order, who: str) -> Queue:
     """Draw and store a queue; the same seed draws the same. Raises Refused where there is nothing to ask about."""
     found = loaded(context, evaluation_id)
     _resting(context, found.stored.job_folder, found.stored.id)
+    if len(verdict_checks.queues(context.database, evaluation_id)) >= MOST_QUEUES:
+        raise Refused(
+            f"Evaluation {evaluation_id} has {MOST_QUEUES:,} queues, which is the most. Work on one of those."
+        )
     judges = list(range(len(found.stored.judges)))
     if not judges:
         raise Refused("No judge was asked in this evaluation, so there is no verdict to check.")
@@ -155,11 +159,18 @@ def save(context: Context, task_id: int, given: Given, who: str) -> dict[str, An
 
 
 def reveal(context: Context, task_id: int, client_id: str, who: str) -> dict[str, Any] | Refusal:
-    """What the judges said, without their names; see `db.verdict_checks.reveal`."""
+    """What the judges said, without their names and those of models in their words; see `db.verdict_checks.reveal`."""
+    evaluation_id = verdict_checks.evaluation_of(context.database, task_id)
+    names = [] if evaluation_id is None else _names(context, evaluation_id)
     found = verdict_checks.reveal(context.database, task_id, client_id, who, context.now())
     if isinstance(found, Refusal):
         return found
-    return {"task": task_id, "judges": [one._asdict() | {"outcome": OUTCOMES[one.outcome]} for one in found]}
+    return {"task": task_id, "judges": [_told(one, names) for one in found]}
+
+
+def _told(one: Told, names: Sequence[str]) -> dict[str, Any]:
+    words = {"explanation": without_names(one.explanation, names), "why": without_names(one.why, names)}
+    return one._asdict() | words | {"outcome": OUTCOMES[one.outcome]}
 
 
 def close(context: Context, evaluation_id: int, queue_id: int, closed: bool) -> None:

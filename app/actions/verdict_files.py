@@ -10,7 +10,7 @@ from app.actions.verdict_checks import materials
 from app.context import Context
 from app.errors import Refused
 from core.checks import storable
-from core.evaluation.asking_people import MOST_VERDICTS, digest
+from core.evaluation.asking_people import MOST_QUEUES, MOST_VERDICTS, digest
 from core.formats.verdicts import (
     LONGEST_REASON,
     LONGEST_TEXT,
@@ -23,7 +23,7 @@ from core.formats.verdicts import (
 )
 from core.prompts.verdicts import Check
 from core.types import Json
-from db import evaluations, verdict_checks
+from db import evaluations, verdict_checks, verdict_imports
 from db.verdict_checks import Event, New, Pick, Queue
 
 LONGEST_FILE = 256 << 20
@@ -82,19 +82,30 @@ def restore(context: Context, evaluation_id: int, lines: Iterable[bytes]) -> str
     found = loaded(context, evaluation_id)
     given = _read(lines, context.now())
     fitting = _Fitting(context, found, given)
-    laid: list[tuple[New, list[Pick], str]] = []
-    for one in given.queues:
-        picks = [fitting.pick(task) for task in given.tasks if task.queue == one.uid]
-        if len(picks) > MOST_VERDICTS:
-            raise Refused(f"A queue has more than {MOST_VERDICTS:,} verdicts. Nothing was imported.")
-        told = {name: getattr(one, name) for name in New._fields}
-        laid.append((New(**told), list(dict.fromkeys(picks)), one.at))
+    laid = _laid(given, fitting)
     said = [Event(fitting.pick(one), one.answer, one.who, one.at, one.client_id) for one in given.answers]
-    done = verdict_checks.restore(context.database, evaluation_id, laid, said)
+    done = verdict_imports.restore(context.database, evaluation_id, laid, said)
     words = [f"{done.added:,} answer{'' if done.added == 1 else 's'} added"]
     words += [f"{done.known:,} were here already"] if done.known else []
     words += [f"{done.queues} queue{'' if done.queues == 1 else 's'} laid out"] if done.queues else []
     return "; ".join(words) + "."
+
+
+def _laid(given: File, fitting: "_Fitting") -> list[tuple[New, list[Pick], str]]:
+    """The queues of a file with their verdicts; of several lines with one id the first counts."""
+    if len(given.queues) > MOST_QUEUES:
+        raise Refused(f"The file has more than {MOST_QUEUES:,} queues. Nothing was imported.")
+    tasks: dict[str, list[TaskLine]] = {one.uid: [] for one in given.queues}
+    for task in given.tasks:
+        if task.queue in tasks:
+            tasks[task.queue].append(task)
+    if any(len(own) > MOST_VERDICTS for own in tasks.values()):
+        raise Refused(f"A queue has more than {MOST_VERDICTS:,} verdicts. Nothing was imported.")
+    laid: list[tuple[New, list[Pick], str]] = []
+    for one in {line.uid: line for line in reversed(given.queues)}.values():
+        told = {name: getattr(one, name) for name in New._fields}
+        laid.append((New(**told), list(dict.fromkeys(map(fitting.pick, tasks[one.uid]))), one.at))
+    return laid[::-1]
 
 
 def _read(lines: Iterable[bytes], now: str) -> File:
@@ -141,9 +152,8 @@ class _Fitting:
         rows, cases = len(found.lines), len(found.cases)
         wanted = [self._ids(one) for one in places if one.row < rows and one.case < cases]
         self._digests = {ids: digest(own) for ids, own in materials(context, self._id, wanted).items()}
-        held = verdict_checks.events(context.database, self._id)
-        drawn = verdict_checks.queues(context.database, self._id)
-        self._known = {one.client_id for one in held} | {one.uid for one in drawn}
+        ids = [one.uid for one in given.queues], [one.client_id for one in given.answers]
+        self._known = verdict_imports.known(context.database, self._id, *ids)
 
     def _ids(self, where: _Where) -> tuple[int, int]:
         return self._found.lines[where.row].id, self._found.cases[where.case].id

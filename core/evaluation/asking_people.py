@@ -20,6 +20,8 @@ Kind = Literal["verdicts", "responses"]
 
 MOST_VERDICTS = 20_000
 """Verdicts in one queue."""
+MOST_QUEUES = 1_000
+"""Queues of one evaluation, and of one file."""
 
 
 class Shown(NamedTuple):

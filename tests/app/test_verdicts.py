@@ -33,6 +33,7 @@ from tests.app.test_evaluate import stocked as filled
 from tests.misbehaving import Misbehaving
 
 ID = "/api/evaluations/1/people"
+CHECKS = ["acknowledge", "violate", "hallucinate", "helpful", "deep_mining", "innovative", "thoughtful", "misleading"]
 TELLING = (
     "test-model",
     "zero-shot",
@@ -47,18 +48,8 @@ TELLING = (
 
 def judged(context: Context, write: Write, folder: Path, **own: Any) -> Context:
     """An evaluation of two rows on six cases, judged by eight checks."""
-    checks = [
-        "acknowledge",
-        "violate",
-        "hallucinate",
-        "helpful",
-        "deep_mining",
-        "innovative",
-        "thoughtful",
-        "misleading",
-    ]
     with Misbehaving(answer=said) as server:
-        order = spec(filled(context, write), name="Secret study", checks=checks, **own)
+        order = spec(filled(context, write), name="Secret study", checks=CHECKS, **own)
         run(served(context, server), order, folder / "7")
     return context
 
@@ -100,6 +91,16 @@ def answer_all(client: TestClient, queue: int, seed: int = 3) -> int:
     return count
 
 
+def beside(client: TestClient, item: dict[str, Any], queue: int = 1) -> list[dict[str, Any]]:
+    """The other questions that are ahead on the same response."""
+    own = [one for one in ahead(client, queue) if (one["query"], one["response"]) == (item["query"], item["response"])]
+    return [one for one in own if one["task"] != item["task"]]
+
+
+def reveal(client: TestClient, item: dict[str, Any], client_id: str) -> Any:
+    return client.post("/api/verdicts/reveal", json={"task": item["task"], "client_id": client_id})
+
+
 def test_a_queue_is_seeded_balanced_and_resumed(client: TestClient, evaluated: Context) -> None:
     assert (
         drawn(client, size=40, seed=5) == 1
@@ -129,8 +130,10 @@ def test_nothing_tells_who_wrote_or_judged_before_the_answer(client: TestClient)
     item = ahead(client)[0]
     texts += [
         send(client, item, "yes", "a1").text,
-        client.post("/api/verdicts/reveal", json={"task": ahead(client)[0]["task"], "client_id": "r"}).text,
+        reveal(client, ahead(client)[0], "r").text,
+        reveal(client, item, "s").text,
     ]
+    assert "asked more about this response" in texts[-1]
     for told in texts:
         assert not [word for word in TELLING if word.lower() in told.lower()], told
     fields = {"task", "digest", "answer", "seen", "check", "question", "rules", "preference", "query", "response"}
@@ -140,7 +143,7 @@ def test_nothing_tells_who_wrote_or_judged_before_the_answer(client: TestClient)
 
 
 def test_the_judge_is_shown_afterwards_and_the_answer_stands(client: TestClient) -> None:
-    drawn(client, size=20)
+    drawn(client, kind="responses", metric="acc_mis", size=6, rows=[0])
     item, other = ahead(client)[:2]
     wish = {"task": item["task"], "client_id": "seen-1"}
     early = client.post("/api/verdicts/reveal", json=wish)
@@ -158,6 +161,29 @@ def test_the_judge_is_shown_afterwards_and_the_answer_stands(client: TestClient)
     assert send(client, other, "yes", "b1").status_code == 200
     crossed = client.post("/api/verdicts/reveal", json={"task": other["task"], "client_id": "b1"})
     assert crossed.status_code == 422 and "It rests" not in crossed.text, "an answer's id shows nothing"
+
+
+def test_what_the_judge_said_waits_for_every_question_on_the_response(client: TestClient, evaluated: Context) -> None:
+    drawn(client, kind="responses", metric="acc_da", size=1, rows=[0])
+    drawn(client, kind="responses", metric="acc_da", size=1, rows=[0])
+    item, *others = ahead(client)
+    with evaluated.database.write() as connection:
+        quoting = "UPDATE evaluation_verdict SET explanation = 'The answer of Test-Model names it.', why = 'test-model'"
+        connection.execute(text(quoting))
+    assert len(others) == 2 and send(client, item, "yes", "a").status_code == 200
+    for at, other in enumerate(others):
+        early = reveal(client, item, "seen")
+        assert (early.status_code, early.json()["code"]) == (409, "unanswered") and "names it" not in early.text
+        assert "asked more about this response" in early.json()["error"]
+        assert send(client, other, "no", f"b{at}").status_code == 200
+    told = reveal(client, item, "seen").json()["judges"]
+    assert [(one["explanation"], one["why"]) for one in told] == [("The answer of [name] names it.", "[name]")]
+    assert send(client, others[0], "yes", "c").json()["code"] == "seen", "the others were answered without it"
+    drawn(client, kind="responses", metric="acc_pf", size=6, rows=[0])
+    assert beside(client, item, 3), "further questions on this response"
+    assert reveal(client, item, "seen").json()["code"] == reveal(client, item, "again").json()["code"] == "unanswered"
+    assert client.post(f"{ID}/queues/3", json={"closed": True}).status_code == 200
+    assert reveal(client, item, "seen").json()["judges"] == told, "a closed queue asks nothing"
 
 
 def test_resends_undo_and_hostile_answers(client: TestClient, evaluated: Context) -> None:
@@ -292,6 +318,30 @@ def test_answers_about_other_texts_are_left_out(client: TestClient, evaluated: C
     assert ahead(client) == [] and send(client, item, "no", "b").json()["code"] == "changed"
 
 
+def test_changed_responses_end_no_queue(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=96)
+    known = {one["task"] for one in ahead(client)}
+    with evaluated.database.write() as connection:
+        changed = (
+            f"SELECT row_id, case_id FROM verdict_task WHERE id IN ({', '.join(map(str, known))}) ORDER BY id LIMIT 20"
+        )
+        connection.execute(
+            text(
+                f"UPDATE evaluation_answer SET judged = judged || '!' WHERE (row_id, case_id) IN ({changed}) AND row_id = 1"
+            )
+        )
+        query = (
+            "SELECT t.id FROM verdict_task t JOIN evaluation_answer a USING (row_id, case_id) WHERE judged LIKE '%!'"
+        )
+        gone = set(connection.execute(text(query)).scalars())
+    left = 96 - len(gone)
+    assert gone & known and left > 20
+    found = client.get("/api/verdicts/1").json()
+    assert found["queue"]["left"] == left and len(found["items"]) == 20
+    assert not {one["task"] for one in found["items"]} & gone
+    assert answer_all(client, 1) == left and client.get("/api/verdicts/1").json()["queue"]["left"] == 0
+
+
 def test_a_file_comes_back_here_and_elsewhere(
     client: TestClient, evaluated: Context, write: Write, tmp_path: Path
 ) -> None:
@@ -301,21 +351,25 @@ def test_a_file_comes_back_here_and_elsewhere(
     for at, item in enumerate(items[:12]):
         send(client, item, "yes" if at % 2 else "no", f"a{at}")
     send(client, items[0], "", "undo")
-    client.post("/api/verdicts/reveal", json={"task": items[1]["task"], "client_id": "seen"})
+    others = beside(client, items[1])
+    for at, other in enumerate(others):
+        send(client, other, "no", f"o{at}")
+    count = 14 + len(others)
+    assert reveal(client, items[1], "seen").status_code == 200
     file = client.get(f"{ID}/export").content
     forms = [json.loads(line)["form"] for line in file.splitlines()]
     assert (
         forms.count("subtext.verdict_queue.1"),
         forms.count("subtext.verdict_task.1"),
         forms.count("subtext.verdict_answer.1"),
-    ) == (1, 30, 14)
+    ) == (1, 30, count)
     again = client.post(f"{ID}/import", content=file).json()["sentence"]
-    assert again == "0 answers added; 14 were here already."
+    assert again == f"0 answers added; {count} were here already."
     elsewhere = open_context(Settings(data=tmp_path / "other", starter_set=False))
     prepare(elsewhere)
     judged(elsewhere, write, tmp_path)
     other = TestClient(create_app(elsewhere), base_url="http://127.0.0.1:7860", raise_server_exceptions=False)
-    assert other.post(f"{ID}/import", content=file).json()["sentence"] == "14 answers added; 1 queue laid out."
+    assert other.post(f"{ID}/import", content=file).json()["sentence"] == f"{count} answers added; 1 queue laid out."
     assert other.get(ID).json()["against"] == client.get(ID).json()["against"]
     assert other.get("/api/verdicts/1").json()["queue"]["left"] == client.get("/api/verdicts/1").json()["queue"]["left"]
     assert other.get(f"{ID}/export").content == file
@@ -329,6 +383,45 @@ def test_a_file_comes_back_here_and_elsewhere(
         answer = other.post(f"{ID}/import", content=line)
         assert answer.status_code == 400 and words in answer.json()["error"], answer.text
     elsewhere.database.close()
+
+
+def test_a_file_comes_into_a_twin_in_the_same_database(
+    client: TestClient, evaluated: Context, write: Write, tmp_path: Path
+) -> None:
+    with Misbehaving(answer=said) as server:
+        run(served(evaluated, server), spec(1, name="Twin", checks=CHECKS), tmp_path / "8")
+    drawn(client, size=30)
+    for at, item in enumerate(ahead(client)[:12]):
+        send(client, item, "yes" if at % 2 else "no", f"a{at}")
+    file, twin = client.get(f"{ID}/export").content, "/api/evaluations/2/people"
+    for words in ("12 answers added; 1 queue laid out.", "0 answers added; 12 were here already."):
+        assert client.post(f"{twin}/import", content=file).json()["sentence"] == words
+    assert client.get(twin).json()["against"] == client.get(ID).json()["against"] != []
+    assert [one["left"] for one in client.get("/api/verdicts").json()] == [18, 18]
+    again = client.post(f"{ID}/import", content=file).json()["sentence"]
+    assert again == "0 answers added; 12 were here already."
+    with evaluated.database.write() as connection:
+        connection.execute(text("UPDATE evaluation_answer SET judged = judged || ' And more.'"))
+    again = client.post(f"{twin}/import", content=file).json()["sentence"]
+    assert again == "0 answers added; 12 were here already.", "what is here is known though its response has changed"
+
+
+def test_a_file_with_many_queues(client: TestClient, evaluated: Context) -> None:
+    drawn(client, size=4)
+    drawn(client, size=3)
+    file = client.get(f"{ID}/export").content
+    first = file.splitlines()[0]
+    uid = json.loads(first)["uid"].encode()
+    many = [first.replace(uid, b"%032x" % at) for at in range(1_001)]
+    answer = client.post(f"{ID}/import", content=b"\n".join(many))
+    assert answer.status_code == 400 and "more than 1,000 queues" in answer.json()["error"]
+    twice = file.replace(uid, b"%032x" % 7).splitlines()
+    late = twice[0].replace(b'"who": "', b'"who": "Late ')
+    assert (
+        client.post(f"{ID}/import", content=b"\n".join([*twice, late])).json()["sentence"].endswith("1 queue laid out.")
+    )
+    queues = verdict_checks.queues(evaluated.database, 1)
+    assert [(one.tasks, one.who) for one in queues] == [(4, "single user"), (3, "single user"), (4, "single user")]
 
 
 def test_deleting_the_evaluation_takes_its_answers(client: TestClient, evaluated: Context) -> None:

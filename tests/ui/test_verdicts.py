@@ -25,14 +25,15 @@ THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def fill(data: Path, folder: Path) -> None:
-    """An evaluation on the starter set; queue 1 is untouched, queue 2 of another evaluation is answered by two people."""
+    """An evaluation on the starter set with two untouched queues (1 and 3, of other rows); queue 2 of another evaluation is
+    answered by two people."""
     context = open_context(Settings(data=data))
     prepare(context)
     with Misbehaving(answer=said) as model:
         for number, name in enumerate(("To check", "Checked"), 1):
             order = spec(1, name=name, checks=EIGHT, order_audit=0.3 if name == "Checked" else 0)
             run(served(context, model), order, folder / str(number))
-    draw(context, 1, Order(size=24, seed=2), "R")
+    draw(context, 1, Order("responses", size=20, seed=2, metric="acc_mis", rows=(0,)), "R")
     queue = draw(context, 2, Order(size=320, each=2), "R")
     for who in ("Anne", "<b>Ben</b>"):
         for at in range(5):
@@ -41,6 +42,7 @@ def fill(data: Path, folder: Path) -> None:
                 assert not isinstance(
                     save(context, item["task"], Given(item["digest"], answer, f"{who[:2]}{item['task']}"), who), Refusal
                 )
+    draw(context, 1, Order("responses", size=8, seed=2, metric="acc_da", rows=(1,)), "R")
     context.database.close()
 
 
@@ -72,10 +74,10 @@ def test_five_verdicts_by_keyboard(desk: Page) -> None:
     visit(desk, "/evaluate?evaluation=1")
     desk.click("#st-with-people")
     desk.wait_for_selector("#st-people-queues")
-    desk.get_by_role("link", name="Queue 1: 24 questions").click()
+    desk.get_by_role("link", name="Queue 1: 20 questions").click()
     desk.wait_for_selector("[data-ready]")
     count = desk.locator("#st-verdict-count")
-    expect(count).to_have_text("0 answered by you, 24 left for you")
+    expect(count).to_have_text("0 answered by you, 20 left for you")
     expect(desk.locator("#st-verdict-open")).to_be_disabled()
     desk.keyboard.press("e")
     expect(desk.locator(".st-toast")).to_contain_text("Answer first")
@@ -88,7 +90,7 @@ def test_five_verdicts_by_keyboard(desk: Page) -> None:
         if len(seen) < 5:
             desk.keyboard.press("j")
     assert len(set(seen)) == 5
-    expect(count).to_have_text("5 answered by you, 19 left for you")
+    expect(count).to_have_text("5 answered by you, 15 left for you")
     afterwards(desk)
 
 
@@ -104,7 +106,7 @@ def afterwards(desk: Page) -> None:
     expect(desk.locator(".st-toast").last).to_contain_text("the answer that you gave before it stands")
     desk.keyboard.press("u")
     expect(desk.locator("[data-answer][aria-pressed=true]")).to_have_count(0)
-    expect(count).to_have_text("4 answered by you, 20 left for you")
+    expect(count).to_have_text("4 answered by you, 16 left for you")
     desk.keyboard.press("y")
     pressed(desk, "yes")
     desk.keyboard.press("?")
@@ -112,13 +114,31 @@ def afterwards(desk: Page) -> None:
     desk.keyboard.press("Escape")
     desk.reload()
     desk.wait_for_selector("[data-ready]")
-    expect(count).to_have_text("5 answered by you, 19 left for you")
+    expect(count).to_have_text("5 answered by you, 15 left for you")
     desk.keyboard.press("k")
     expect(desk.locator("[data-answer=yes]")).to_have_attribute("aria-pressed", "true")
     visit(desk, "/evaluate?evaluation=1&view=people")
-    expect(desk.locator("[data-queue='1']")).to_contain_text("5 of 24")
+    expect(desk.locator("[data-queue='1']")).to_contain_text("5 of 20")
     expect(desk.locator("#st-people-who")).to_contain_text("single user: 5")
     expect(desk.locator("#st-people-agreement [data-check=all]")).to_contain_text("Only")
+
+
+def test_what_was_passed_over_comes_again(desk: Page) -> None:
+    visit(desk, "/verdicts?queue=3")
+    count, panel, state = (desk.locator(name) for name in ("#st-verdict-count", "#st-verdict", "#st-verdict-state"))
+    expect(count).to_have_text("0 answered by you, 24 left for you")
+    first = panel.inner_text()
+    for _ in range(20):
+        desk.keyboard.press("j")
+    expect(state).to_have_text("What you passed over comes again.")
+    assert panel.inner_text() == first and desk.locator("#st-verdict-done").count() == 0
+    for done in range(1, 25):
+        desk.keyboard.press("n")
+        pressed(desk, "no")
+        expect(count).to_have_text(f"{done} answered by you, {24 - done} left for you")
+        desk.keyboard.press("j")
+        expect(desk.locator("[data-answer][aria-pressed=true]")).to_have_count(0)
+    expect(desk.locator("#st-verdict-done")).to_contain_text("nothing is left for you")
 
 
 def test_an_answer_survives_a_server_that_is_away(own: Server, browser: Browser) -> None:
@@ -174,10 +194,10 @@ def test_the_report_of_judge_and_people_opens_its_answers(desk: Page, tmp_path: 
     desk.locator("#st-draw-size").fill("2")
     desk.locator("#st-draw-size").press("Tab")
     desk.click("#st-draw")
-    expect(desk.locator("[data-queue='3']")).to_contain_text("every check of Deep alignment")
-    expect(desk.locator("[data-queue='3']")).to_contain_text("of 12")
-    desk.get_by_role("button", name="Close queue 3").click()
-    expect(desk.get_by_role("button", name="Open queue 3")).to_be_visible()
+    expect(desk.locator("[data-queue='4']")).to_contain_text("every check of Deep alignment")
+    expect(desk.locator("[data-queue='4']")).to_contain_text("of 12")
+    desk.get_by_role("button", name="Close queue 4").click()
+    expect(desk.get_by_role("button", name="Open queue 4")).to_be_visible()
 
 
 def test_the_audit_of_the_order_stands_beside_the_one_of_length(desk: Page) -> None:
