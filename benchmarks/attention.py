@@ -2,10 +2,12 @@
 
 A Qwen2 network of 65 million parameters with random weights, float32, on the CPU, for prompts of 2,048 and 8,192 tokens. Three
 ways: `plain` runs the body of the model and reads nothing; `probe` reads the weights of the last token of every layer and head;
-`eager` is the usual way, `output_attentions` on the slow attention, of which the last rows are kept at the end. Times: all in one
-process, in turns, medians of the ratios turn by turn. Memory: each way in processes of its own, the most it holds above what
-it held before the pass (weights in memory, one short pass done). Where the usual way would need more memory than the machine has,
-it is left out.
+`eager` is the usual way, `output_attentions` on the slow attention, of which the last rows are kept at the end. Where the usual
+way would need more memory than the machine has, it is left out.
+
+Times: all in one process, in turns, medians of the ratios turn by turn, by the clock and by the processor; the limit is on the
+latter, as the clock of a shared machine counts its neighbours too. Memory: each way in processes of its own, the most it holds
+above what it held before the pass (weights in memory, one short pass done).
 
 Memory is measured twice. The allocator of glibc keeps holes between large tensors, which differ by a quarter from process to
 process for the same pass; the first figure is taken with every large tensor in a mapping of its own, which is what the pass
