@@ -25,7 +25,7 @@ ENVIRONMENT = {"MY_KEY": KEY, "OTHER": "x"}
 def with_role(context: Context, server: Misbehaving, **changes: Any) -> Context:
     """A context in which the server is the judge."""
     endpoint = Endpoint(
-        server.url, **({"model": server.model, "key_variable": "MY_KEY", "attempts": 1, "timeout_s": 0.2} | changes)
+        server.url, **({"model": server.model, "key_variable": "MY_KEY", "attempts": 1, "timeout_s": 30} | changes)
     )
     settings = replace(context.settings, engines=dict.fromkeys(ROLES, endpoint))
     return replace(context, settings=settings, environment=ENVIRONMENT)
@@ -36,7 +36,7 @@ def test_the_key_shows_nowhere(fault: Fault, context: Context, caplog: pytest.Lo
     caplog.set_level(logging.DEBUG)
     left: list[Any] = []
     with Misbehaving([fault] * 4) as server:
-        stocked = with_role(context, server)
+        stocked = with_role(context, server, timeout_s=1.0 if fault in ("hang", "drip") else 30)
 
         async def work() -> None:
             async with open_model(stocked, "judge", stocked.settings.engines["judge"], Tally()) as model:
