@@ -5,7 +5,6 @@ function that trains.
 """
 
 import asyncio
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from random import Random
 from typing import Any
 
 from app.actions.bases import base_at
+from app.actions.models import named_in_report
 from app.actions.people_labels import labelled, sentence
 from app.actions.register_critic import registered
 from app.actions.together import train_together
@@ -22,7 +22,7 @@ from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.cache import CachedModel
 from app.engines.endpoint import Local
-from app.engines.roles import open_engine, source
+from app.engines.roles import checkpoint_digest, open_engine, source
 from app.errors import Refused
 from app.order import Order
 from core.critic_data import Example, Lint, Parts, counts, examples, lint, refusal, split
@@ -195,7 +195,10 @@ async def _reports(
 
         if not reporter.cancelled():
             judged = await _scored(context, path, chosen, spec.max_tokens, tell)
-            found[name] = as_json(report(judged)) | {"model": digest_of(path), "points": points(judged)}
+            found[name] = as_json(report(judged)) | {
+                "model": named_in_report(checkpoint_digest(path)),
+                "points": points(judged),
+            }
     return found
 
 
@@ -204,8 +207,3 @@ async def _scored(context: Context, path: Path, chosen: Sequence[Example], max_t
     async with open_engine(context, "critic", engine, tally) as model:
         kept = CachedModel(model, source(engine), context.database, context.now, tally)
         return await score_steps(kept, chosen, max_tokens, tell=tell)
-
-
-def digest_of(path: Path) -> str:
-    """A short name of a checkpoint's content."""
-    return hashlib.sha256(source(Local(path)).encode()).hexdigest()[:16]
