@@ -1,19 +1,29 @@
 """Attention as a job and as a question: real slices of the starter model, a run that goes on, servers, hostile texts."""
 
+import base64
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
+from app.actions import attention_live, attention_models  # noqa: E402
 from app.actions.attention_files import lines, slice_at, slice_name  # noqa: E402
+from app.actions.attention_live import KEPT  # noqa: E402
 from app.actions.import_data import Labels, import_files  # noqa: E402
 from app.actions.read_attention import read_attention  # noqa: E402
 from app.context import Context  # noqa: E402
+from app.engines.endpoint import Endpoint  # noqa: E402
+from app.engines.roles import STARTER  # noqa: E402
 from app.errors import Refused  # noqa: E402
+from app.main import create_app  # noqa: E402
 from core.attention_file import Slice, Unreadable, read_head  # noqa: E402
 from core.attention_question import question, question_from_json, question_to_json  # noqa: E402
 from core.attention_spec import AttentionSpec  # noqa: E402
@@ -55,6 +65,12 @@ def a_set(context: Context, folder: Path, cases: list[tuple[str, str]] = CASES) 
     made = import_files(context, [file], Labels("asked")).set_id
     assert made is not None
     return made
+
+
+@pytest.fixture
+def web(context: Context) -> Iterator[TestClient]:
+    with TestClient(create_app(context), base_url="http://127.0.0.1:7860") as client:
+        yield client
 
 
 def spec(number: int, **own: Any) -> AttentionSpec:
@@ -126,8 +142,72 @@ def test_what_cannot_be_read_is_said(context: Context, tmp_path: Path) -> None:
         read_attention(context, spec(number).model_copy(update={"part": "held_out"}), tmp_path, Told())
     with pytest.raises(Refused, match="no set number 99"):
         read_attention(context, spec(99), tmp_path, Told())
-    long = a_set(context, tmp_path, [("quiet " * 5_000, "Where?"), CASES[0]])
+    long = a_set(context, tmp_path, [("☃" * 5_000, "Where?"), CASES[0]])
     folder = tmp_path / "job"
     folder.mkdir()
     assert read_attention(context, spec(long), folder, Told())["unmeasured"] == 1
     assert "Nothing is cut off" in lines(folder)[0]["reason"]
+
+
+def test_one_prompt_is_looked_at_through_the_page(web: TestClient, context: Context) -> None:
+    body = {"preference": HOSTILE, "query": "What now?", "model": "starter", "answer": "Step 1: Go home. Step 2: Rest."}
+    told = web.post("/api/attention", json=body)
+    assert told.status_code == 200, told.text
+    found = told.json()
+    assert found["model"] == "starter model"
+    assert {"quadrant", "lift", "drop", "drop_other"} <= found["use"]["answer"].keys()
+    seen = web.get(f"/api/attention/slices/{found['of']}").json()
+    assert seen["whole"] and seen["layers"] * seen["heads"] > 1
+    row = np.frombuffer(base64.b64decode(seen["mean"]), "<f4")
+    ends = np.frombuffer(base64.b64decode(seen["ends"]), "<i4")
+    assert len(row) == len(ends) and float(row.sum()) == pytest.approx(1, abs=1e-4)
+    assert ends[-1] == len(seen["text"].encode("utf-16-le")) // 2
+    assert 0 < seen["figures"]["mass"] < 1 and seen["figures"]["lift"] > 0
+    head = web.get(f"/api/attention/slices/{found['of']}/head?layer=1&head=2").json()
+    masses = np.frombuffer(base64.b64decode(seen["masses"]), "<f4").reshape(seen["layers"], seen["heads"])
+    assert head["figures"]["mass"] == pytest.approx(float(masses[1, 2]), abs=2e-3)
+    again = web.post("/api/attention", json=body | {"answer": ""}).json()
+    assert again["use"] is None
+    none = web.get(f"/api/attention/slices/{again['of']}/minus/{found['of']}").json()
+    assert np.abs(np.frombuffer(base64.b64decode(none["mean"]), "<f4")).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"preference": " ", "query": "x"}, "preference is empty"),
+        ({"preference": "x", "query": "x" * 50_000}, "more than 40,000 characters"),
+        ({"preference": "x", "query": "x", "model": "model:99"}, "no model 99"),
+        ({"preference": "☃" * 5_000, "query": "x", "model": "starter"}, "Nothing is cut off"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_refused(web: TestClient, body: dict[str, str], said: str) -> None:
+    told = web.post("/api/attention", json=body)
+    assert told.status_code in (400, 404) and said in told.json()["error"]
+
+
+def test_a_slice_has_a_name_of_ours(web: TestClient) -> None:
+    for name in ("live-" + "0" * 32, "job-1-0-0", "x", "live-zz"):
+        assert web.get(f"/api/attention/slices/{name}").status_code == 404
+
+
+def test_old_slices_make_room(context: Context, tmp_path: Path) -> None:
+    for number in range(KEPT + 5):
+        file = tmp_path / f"{number}.npz"
+        file.write_bytes(b"")
+        os.utime(file, (number, number))
+    attention_live._room(tmp_path)  # pyright: ignore[reportPrivateUsage]
+    left = sorted(int(file.stem) for file in tmp_path.glob("*.npz"))
+    assert left == list(range(6, KEPT + 5))
+
+
+def test_a_server_is_read_through_its_registered_folder(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def served(_context: Context, _role: str, _chosen: str) -> Endpoint:
+        return Endpoint("http://127.0.0.1:9/v1", "m")
+
+    monkeypatch.setattr(attention_models, "engine_for", served)
+    with pytest.raises(Refused, match="does not show its attention"):
+        attention_models.checkpoint_of(context, "server:9")
+    running = SimpleNamespace(base_url="http://127.0.0.1:9/v1", command=["vllm", "--model", str(STARTER)])
+    monkeypatch.setattr(attention_models, "servers", lambda _: [running])
+    assert attention_models.checkpoint_of(context, "server:9").folder == STARTER
