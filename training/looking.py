@@ -21,10 +21,12 @@ from training.use import preference_use, written_answer
 
 
 class Looked(NamedTuple):
-    """What was seen: the slice, with all weights; the meter of the answer, None where there is no answer."""
+    """What was seen: the slice, with all weights; the meter of the answer, None where there is no answer; and the answer as
+    it was read again, in which the meter's sentences are places."""
 
     slice: Slice
     use: Meter | Unmeasured | None
+    said: str = ""
 
 
 def look(probe: Probe, asked: Question, scenario: str, answer: str = "") -> Looked | Unmeasured:
@@ -45,7 +47,7 @@ def look(probe: Probe, asked: Question, scenario: str, answer: str = "") -> Look
         tokens = written_answer(probe.loaded.tokenizer, asked.messages, answer)
     except NotLoadable as error:
         return Looked(found, Unmeasured(str(error)))
-    return Looked(found, preference_use(probe, prompt, tokens, asked.without, asked.other))
+    return Looked(found, preference_use(probe, prompt, tokens, asked.without, asked.other), tokens.text)
 
 
 def write_answer(loaded: Loaded, messages: Sequence[Message], max_new: int) -> str | Unmeasured:

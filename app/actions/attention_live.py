@@ -64,7 +64,7 @@ async def look_live(context: Context, residents: Residents, wanted: Wanted) -> d
         raise Refused(told.reason)
     if "reason" in told:
         raise Refused(str(told["reason"]))
-    return {"of": f"live-{key}", "model": found.name, "use": told["use"]}
+    return {"of": f"live-{key}", "model": found.name, "use": told["use"], "said": told["said"]}
 
 
 def _room(folder: Path) -> None:

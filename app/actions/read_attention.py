@@ -99,15 +99,14 @@ def _one_model(
     for number, case in left:
         asked = question(case.preference, case.query, spec.method)
         answer = write_answer(loaded, asked.messages, spec.max_new) if spec.answers else ""
-        found = look(probe, asked, str(case.scenario), "" if isinstance(answer, Unmeasured) else answer)
+        text = answer if isinstance(answer, str) else ""
+        found = look(probe, asked, str(case.scenario), text)
         if isinstance(found, Unmeasured):
             yield number, {"reason": found.reason}
             continue
         store(folder / slice_name(place, number), found.slice, number < spec.heads)
         use = answer if isinstance(answer, Unmeasured) else found.use
-        told = (
-            {"answer": "" if isinstance(answer, Unmeasured) else answer, "use": told_meter(use)} if spec.answers else {}
-        )
+        told = {"answer": found.said or text, "use": told_meter(use)} if spec.answers else {}
         yield number, told_figures(found.slice) | told
 
 

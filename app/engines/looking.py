@@ -31,7 +31,7 @@ class Looking:
         self._probe: Probe | None = None
 
     async def look(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Do an order. `reason` says why nothing was seen; else `use` is the meter, null without an answer."""
+        """Do an order. `reason` says why nothing was seen; else `use` is the meter, null without an answer, and `said` that answer."""
         return await self._model.work(lambda loaded: self._look(loaded, told))
 
     def _look(self, loaded: "Loaded", told: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,4 +53,4 @@ class Looking:
                 write_slice(found.slice, file)
         except OSError as error:
             return {"reason": f"What was seen could not be written: {error.strerror or type(error).__name__}."}
-        return {"use": told_meter(found.use)}
+        return {"use": told_meter(found.use), "said": found.said}
