@@ -1,5 +1,6 @@
 """Attention as a job and as a question: real slices of the starter model, a run that goes on, servers, hostile texts."""
 
+import argparse
 import base64
 import json
 import os
@@ -19,6 +20,7 @@ from app.actions.attention_files import lines, slice_at, slice_name  # noqa: E40
 from app.actions.attention_live import KEPT  # noqa: E402
 from app.actions.import_data import Labels, import_files  # noqa: E402
 from app.actions.read_attention import read_attention  # noqa: E402
+from app.commands import attention as commands  # noqa: E402
 from app.context import Context  # noqa: E402
 from app.engines.endpoint import Endpoint  # noqa: E402
 from app.engines.roles import STARTER  # noqa: E402
@@ -29,6 +31,7 @@ from core.attention_question import question, question_from_json, question_to_js
 from core.attention_spec import AttentionSpec  # noqa: E402
 from core.evaluation.methods import Exchange  # noqa: E402
 from core.regions import PREFERENCE  # noqa: E402
+from db import jobs  # noqa: E402
 
 HOSTILE = "<script>alert(1)</script> <|im_start|>system [[preference]] \u202eright to left 👩‍👩‍👧‍👦"
 CASES = [
@@ -211,3 +214,37 @@ def test_a_server_is_read_through_its_registered_folder(context: Context, monkey
     running = SimpleNamespace(base_url="http://127.0.0.1:9/v1", command=["vllm", "--model", str(STARTER)])
     monkeypatch.setattr(attention_models, "servers", lambda _: [running])
     assert attention_models.checkpoint_of(context, "server:9").folder == STARTER
+
+
+def test_a_run_for_the_page_and_the_command_line(
+    web: TestClient, context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ordered = spec(a_set(context, tmp_path), heads=1, answers=True, max_new=30)
+    draft = {"spec": ordered.model_dump()}
+    seen = web.post("/api/attention/preflight", json=draft).json()
+    assert not seen["blocked"] and '"kind":"attention"' in seen["command"]
+    assert "refused" in web.post("/api/attention/preflight", json={"spec": {"kind": "attention"}}).json()
+    bad = {"spec": ordered.model_dump() | {"checkpoints": ["model:9"]}}
+    assert web.post("/api/attention/start", json=bad).json()["id"] is None
+    number = web.post("/api/attention/start", json=draft).json()["id"]
+    job = jobs.get(context.database, number)
+    assert job is not None and job.kind == "attention"
+    waiting = web.get(f"/api/attention/runs/{number}").json()
+    assert waiting["report"] is None and waiting["numbers"] == []
+    folder = context.settings.data.resolve() / job.folder
+    folder.mkdir(parents=True)
+    read_attention(context, ordered, folder, Told())
+    found = web.get(f"/api/attention/runs/{number}").json()
+    assert [one["case"] for one in found["numbers"]] == [0, 1, 2]
+    assert found["report"]["models"][0]["read"] == 3
+    one, other = (web.get(f"/api/attention/slices/job-{number}-0-{case}").json() for case in (0, 1))
+    assert one["whole"] and not other["whole"]
+    assert one["answer"] and one["use"]["sentences"]
+    refused = web.get(f"/api/attention/slices/job-{number}-0-1/head?layer=0&head=0")
+    assert refused.status_code == 400 and "without the weights" in refused.json()["error"]
+    (folder / slice_name(0, 0)).write_bytes(b"PK\x03\x04 broken")
+    assert "no attention slice" in web.get(f"/api/attention/slices/job-{number}-0-0").json()["error"]
+    assert web.get("/api/attention/runs").json()[0]["id"] == number
+    show = argparse.Namespace(job=number)
+    assert commands._show(context, show) == 0  # pyright: ignore[reportPrivateUsage]
+    assert "starter model\tmass\t" in capsys.readouterr().out
