@@ -46,7 +46,7 @@ Subtext.attentionRun = async (box, id, form) => {
     for (const one of slices) if (one.use) { const meter = el("div"); field.append(el("h3", {}, `What ${one.model} answered`), meter); Subtext.useMeter(meter, one.use, one.answer || "", form.meaning); }
   });
   const scenarios = () => {
-    const list = el("div", { class: "st-scroll st-prompts", tabindex: "0", role: "region", "aria-label": "Scenarios" });
+    const list = el("div", { class: "st-scroll st-prompts", tabindex: "0", role: "region", "aria-label": "List of scenarios" });
     const by = new Map(found.numbers.map((one) => [`${one.model}/${one.case}`, one]));
     const word = el("input", { type: "search", placeholder: "Find a scenario", "aria-label": "Find a scenario", oninput: () => { state.find = word.value.toLowerCase(); draw(); } });
     const draw = () => {

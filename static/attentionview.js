@@ -16,14 +16,14 @@
     const { el } = Subtext, { none, share } = Subtext.evaluating;
     if (!figures) return el("p", { class: "st-warning" }, reason || "Nothing can be said about this prompt.");
     const beside = control && none(control.mean) ? control.reason : `${share(control.mean)} % [${share(control.low)} to ${share(control.high)}] on ${Subtext.many(control.windows, "other span")} as long; the preference is above ${share(control.above, 0)} % of them`;
-    return el("dl", { class: "st-facts st-token-facts" }, NAMES.map(([name, label, meaning]) => [el("dt", {}, label), el("dd", { "data-figure": name, title: meaning }, value(name, figures[name]))]), el("dt", {}, "Other spans"), el("dd", { "data-figure": "control" }, beside));
+    return el("div", {}, el("dl", { class: "st-facts st-token-facts" }, NAMES.map(([name, label, meaning]) => [el("dt", {}, label), el("dd", { "data-figure": name, title: meaning }, value(name, figures[name]))])), el("p", { class: "st-dim", "data-figure": "control" }, `Other spans: ${beside}`));
   };
   Subtext.attentionNames = NAMES;
   Subtext.attentionValue = value;
 
   // Masses of the preference, head by head: a picture to choose from with the pointer, and two lists that say the same.
   const grid = (one, choose) => {
-    const { el } = Subtext, { share } = Subtext.evaluating, size = Math.max(6, Math.min(16, Math.floor(300 / one.heads)));
+    const { el } = Subtext, { share } = Subtext.evaluating, size = Math.max(6, Math.min(28, Math.floor(300 / one.heads)));
     const canvas = el("canvas", { class: "st-head-grid", width: one.heads * size, height: one.layers * size, role: "img", "aria-label": `Mass of the preference in ${one.layers} layers (down) of ${one.heads} heads (across); the lists beside it choose one` });
     const said = el("p", { class: "st-dim" });
     let at = null;

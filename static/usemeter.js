@@ -15,7 +15,7 @@ Subtext.useMeter = (box, use, text, meaning) => {
   const spoken = (one, place) => `Sentence ${place + 1}: ${one.quadrant}; lift ${number(one.lift, 2)}, drop ${number(one.drop, 3)} nats a token`;
   const picture = el("svg:svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Sentences by lift (right) and drop (up); the table has the numbers" },
     el("svg:line", { class: "st-limit", x1: x(1), x2: x(1), y1: top, y2: height - bottom }), el("svg:line", { class: "st-limit", x1: left, x2: width - right, y1: y(0.05), y2: y(0.05) }),
-    el("svg:line", { class: "st-grid", x1: left, x2: width - right, y1: y(0), y2: y(0) }), tick(0), tick(ends.high / 1.1), tick(ends.low / 1.1),
+    el("svg:line", { class: "st-grid", x1: left, x2: width - right, y1: y(0), y2: y(0) }), tick(0), tick(ends.high / 1.1), y(ends.low / 1.1) - y(0) > 14 ? tick(ends.low / 1.1) : null,
     corner("uses without looking", false, true), corner("uses", true, true), corner("ignores", false, false), corner("looks only", true, false),
     el("svg:text", { class: "st-tick", x: x(1), y: height - bottom + 15, "text-anchor": "middle" }, "1"), el("svg:text", { class: "st-tick", x: (left + width) / 2, y: height - 6, "text-anchor": "middle" }, "lift: attention on the preference, times uniform"),
     el("svg:text", { class: "st-tick", x: 0, y: 0, "text-anchor": "middle", transform: `translate(13 ${(top + height - bottom) / 2}) rotate(-90)` }, "drop without it, nats a token"),

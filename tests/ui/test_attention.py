@@ -94,12 +94,16 @@ def test_an_answer_is_metered(desk: Page) -> None:
     checked(desk)
 
 
-def test_what_cannot_be_seen_is_said_in_its_place(desk: Page) -> None:
-    visit(desk, "/attention")
-    desk.fill("#st-preference", "☃" * 5_000)
-    desk.fill("#st-query", "Where?")
-    desk.click("#st-look")
-    expect(desk.locator("#st-look-said")).to_contain_text("Nothing is cut off", timeout=120_000)
+def test_what_cannot_be_seen_is_said_in_its_place(own: Server, browser: Browser) -> None:
+    page = browser.new_page(base_url=own.base)
+    visit(page, "/attention")
+    page.fill("#st-preference", "☃" * 5_000)
+    page.fill("#st-query", "Where?")
+    page.click("#st-look")
+    expect(page.locator("#st-look-said")).to_contain_text("Nothing is cut off", timeout=120_000)
+    visit(page, "/attention?job=99")
+    expect(page.locator("[role=alert]")).to_contain_text("no job 99")
+    page.close()
 
 
 def test_a_job_is_read(desk: Page) -> None:
@@ -119,8 +123,6 @@ def test_a_job_is_read(desk: Page) -> None:
     checked(desk)
     desk.click("[data-case='2']")
     expect(view).to_contain_text("mean over layers and heads was kept")
-    visit(desk, "/attention?job=99")
-    expect(desk.locator("[role=alert]")).to_contain_text("no job 99")
 
 
 def test_an_order_is_checked_before_it_starts(desk: Page) -> None:
@@ -133,8 +135,6 @@ def test_an_order_is_checked_before_it_starts(desk: Page) -> None:
 def test_why_this_and_what_an_edit_shifts(desk: Page) -> None:
     visit(desk, "/respond")
     desk.uncheck("#st-both")
-    desk.click("#st-settings > summary")
-    desk.fill("#st-max-new", "120")
     desk.fill("#st-preference", "I love quiet places.")
     desk.fill("#st-query", "Where should I work?")
     desk.click("#st-respond")
@@ -143,3 +143,9 @@ def test_why_this_and_what_an_edit_shifts(desk: Page) -> None:
     expect(side.locator("[data-why='this'] .st-ribbon")).to_be_visible(timeout=120_000)
     expect(side.locator("[data-quadrant]").first).to_be_visible()
     checked(desk)
+    desk.fill("#st-edited", "I hate quiet places.")
+    desk.click("#st-again")
+    side.locator("[data-ask-why='shift']").click(timeout=180_000)
+    shift = side.locator("[data-shift='mass']")
+    expect(shift).to_have_count(2, timeout=120_000)
+    expect(shift.first).to_have_text(re.compile(r"[\d.]+ %"))
