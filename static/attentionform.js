@@ -32,7 +32,7 @@
       seen.hidden = false;
       fill(seen, el("h2", { id: "st-attention-seen-title" }, "What was seen"), field, meters);
       Subtext.attentionView(field, slices, form.notice);
-      for (const one of looked) if (one.use) { const meter = el("div"); meters.append(el("h3", {}, `The answer, as ${one.model} reads it`), meter); Subtext.useMeter(meter, one.use, one.said, form.meaning); }
+      for (const [at, one] of looked.entries()) if (one.use) { const meter = el("div"); meters.append(el("h3", {}, `The answer, as ${one.model} reads it`), meter); Subtext.useMeter(meter, one.use, one.said, form.meaning, ` ${at + 1}`); }
     };
     const look = guarded(async () => {
       go.disabled = true;

@@ -43,7 +43,7 @@ Subtext.attentionRun = async (box, id, form) => {
     const looked = el("div");
     fill(field, looked);
     Subtext.attentionView(looked, slices, form.notice);
-    for (const one of slices) if (one.use) { const meter = el("div"); field.append(el("h3", {}, `What ${one.model} answered`), meter); Subtext.useMeter(meter, one.use, one.answer || "", form.meaning); }
+    for (const [at, one] of slices.entries()) if (one.use) { const meter = el("div"); field.append(el("h3", {}, `What ${one.model} answered`), meter); Subtext.useMeter(meter, one.use, one.answer || "", form.meaning, ` ${at + 1}`); }
   });
   const scenarios = () => {
     const list = el("div", { class: "st-scroll st-prompts", tabindex: "0", role: "region", "aria-label": "List of scenarios" });
@@ -57,7 +57,7 @@ Subtext.attentionRun = async (box, id, form) => {
     draw();
     return [word, list];
   };
-  const look = guarded(async () => {
+  const refresh = async () => {
     clearTimeout(timer);
     found = await api(`/api/attention/runs/${id}`);
     const { job } = await api(`/api/jobs/${id}`);
@@ -69,9 +69,10 @@ Subtext.attentionRun = async (box, id, form) => {
       fill(chooser, scenarios());
     }
     if (Subtext.alive(found.status)) timer = setTimeout(() => look(), 2500);
-  });
+  };
+  const look = guarded(refresh);
   fill(box, card("st-attention-job", "The job", live), report, view, card("st-attention-cases", "Scenarios", chooser));
-  await look();
+  await refresh();
   const wanted = query.get("case");
   if (found && wanted !== null && /^\d{1,5}$/.test(wanted) && found.cases[Number(wanted)]) await show(Number(wanted));
   return found ? found.name : "Attention";

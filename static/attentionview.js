@@ -50,7 +50,7 @@
       const ribbon = Subtext.ribbon(field, { label: `Prompt as ${one.model} reads it; the left and right arrow keys walk its tokens`, over: (at) => tell(place, at), focus: (at) => tell(place, at), away: () => { token.textContent = ""; } });
       const chooser = grid(one, (at) => choose(at));
       const head = el("h3", {}, one.model), part = { one, ribbon, figures, token, chooser, row: one.mean, told: one.told, minus: null };
-      part.box = el("section", { class: "st-attention-model", "aria-label": one.model, "data-slice": one.of }, head, el("div", { class: "st-ribbon-sides" }, el("div", {}, field, token), el("div", { class: "st-ribbon-panel" }, figures, el("h3", {}, "Layers and heads"), chooser.box)));
+      part.box = el("div", { class: "st-attention-model", "data-slice": one.of }, head, el("div", { class: "st-ribbon-sides" }, el("div", {}, field, token), el("div", { class: "st-ribbon-panel" }, figures, el("h3", {}, "Layers and heads"), chooser.box)));
       return part;
     });
     const tell = (place, at) => {

@@ -1,5 +1,6 @@
 // The preference-use meter: every sentence of an answer by how much it looks at the preference and what its absence would cost it.
-Subtext.useMeter = (box, use, text, meaning) => {
+// `name` tells the tables of several answers apart.
+Subtext.useMeter = (box, use, text, meaning, name = "") => {
   const { el, fill, many } = Subtext, { none, number, share, scroll } = Subtext.evaluating;
   if (!use) { fill(box); return; }
   if (use.reason) { fill(box, el("p", { class: "st-warning" }, use.reason)); return; }
@@ -22,7 +23,7 @@ Subtext.useMeter = (box, use, text, meaning) => {
     all.map((one, place) => el("svg:g", { class: `st-series-${place % 6}` }, el("svg:circle", { class: "st-spot", cx: x(lifts[place]).toFixed(1), cy: y(one.drop).toFixed(1), r: 5 }, el("svg:title", {}, spoken(one, place))), el("svg:text", { class: "st-tick st-spot-number", x: x(lifts[place]) + 7, y: y(one.drop) - 5 }, place + 1))));
   const row = (one, name, told) => el("tr", { "data-quadrant": one.quadrant }, el("th", { scope: "row" }, name), el("td", { class: "st-verbatim", dir: "auto" }, told), el("td", {}, el("span", { class: "st-tag", title: meaning[one.quadrant] }, MARKS[one.quadrant])), el("td", { class: "st-number" }, number(one.lift, 2)), el("td", { class: "st-number" }, `${share(one.mass)} %`), el("td", { class: "st-number" }, number(one.drop, 3), none(one.error) ? null : el("span", { class: "st-dim st-interval" }, `± ${number(one.error, 3)}`)), el("td", { class: "st-number" }, number(one.drop_other, 3)));
   fill(box, el("figure", { class: "st-figure st-square" }, el("figcaption", {}, el("b", {}, "Preference use."), ` The whole answer ${use.answer.quadrant === "uses" ? "uses the preference" : `counts as “${use.answer.quadrant}”`}. ${meaning[use.answer.quadrant]}`), picture),
-    scroll("Sentences of the answer", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, ["", "Sentence", "Case"].map((name) => (name ? el("th", { scope: "col" }, name) : el("td", {}))), ["Lift", "Mass", "Drop", "Against the reverse"].map((name) => el("th", { scope: "col", class: "st-number" }, name)))),
+    scroll(`Sentences of the answer${name}`, el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, ["", "Sentence", "Case"].map((name) => (name ? el("th", { scope: "col" }, name) : el("td", {}))), ["Lift", "Mass", "Drop", "Against the reverse"].map((name) => el("th", { scope: "col", class: "st-number" }, name)))),
       el("tbody", {}, row(use.answer, "all", many(use.answer.tokens, "token")), all.map((one, place) => row(one, String(place + 1), words(one)))))),
     el("p", { class: "st-dim" }, "Drop: how much likelier each token is with the preference than without it; ± is its standard error over the tokens. Lines: lift 1 and 0.05 nats."));
 };

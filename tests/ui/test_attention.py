@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -13,11 +14,13 @@ from app.actions.jobs import enqueue  # noqa: E402
 from app.actions.prepare import prepare  # noqa: E402
 from app.context import open_context  # noqa: E402
 from app.settings import Settings  # noqa: E402
+from core.attention_file import make_slice, write_slice  # noqa: E402
+from core.regions import PREFERENCE, make_prompt  # noqa: E402
 from tests.app.test_attention import HOSTILE, a_set, spec  # noqa: E402
 from tests.ui.conftest import CHROMIUM, Server, visit, watched_page  # noqa: E402
 
 pytestmark = pytest.mark.ui
-LONG = "I like quiet, slow places with trees and water. " * 160
+TOKENS = 8_000
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,19 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+def long_slice(server: Server) -> str:
+    """A slice of 8,000 tokens with every head, as the process that looks would write it; returns its name."""
+    text = "".join(f"word{at % 1000:04d}" for at in range(TOKENS))
+    offsets = [(8 * at, 8 * at + 8) for at in range(TOKENS)]
+    prompt = make_prompt(text, list(range(TOKENS)), offsets, {0: ((800, 8 * TOKENS),), PREFERENCE: ((8_000, 9_600),)})
+    weights = np.random.default_rng(1).dirichlet(np.full(TOKENS, 0.2), (6, 8)).astype(np.float32)
+    place = server.data / "attention" / f"{'a' * 32}.npz"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as file:
+        write_slice(make_slice("long", "", prompt, weights), file)
+    return f"live-{'a' * 32}"
 
 
 @pytest.fixture
@@ -104,6 +120,26 @@ def test_what_cannot_be_seen_is_said_in_its_place(own: Server, browser: Browser)
     visit(page, "/attention?job=99")
     expect(page.locator("[role=alert]")).to_contain_text("no job 99")
     page.close()
+
+
+def test_eight_thousand_tokens_are_one_text_over_canvas(own: Server, desk: Page) -> None:
+    name = long_slice(own)
+    visit(desk, f"/attention?of={name},{name}")
+    ribbons = desk.locator("#st-attention-seen .st-ribbon")
+    expect(ribbons).to_have_count(2, timeout=60_000)
+    assert int(ribbons.first.locator(".st-ribbon-inner").get_attribute("data-measured") or 0) >= TOKENS
+    assert desk.locator("#st-attention-seen *").count() < 1_000, "tokens are no elements"
+    ribbons.first.evaluate("box => { box.scrollTop = box.scrollHeight / 2; }")
+    ribbons.first.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    drawn = ribbons.first.evaluate(
+        """box => [...box.querySelectorAll("canvas")].some((one) => {
+          const top = parseFloat(one.style.top), at = box.scrollTop;
+          return top <= at && at < top + 1000 && one.width > 300;
+        })"""
+    )
+    assert drawn, "what is scrolled to is drawn"
+    desk.locator("#st-head").select_option("3")
+    expect(desk.locator("#st-attention-seen .st-head-grid").first).to_be_visible()
 
 
 def test_a_job_is_read(desk: Page) -> None:
