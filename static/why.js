@@ -7,7 +7,7 @@
   const words = async () => (form = form || (await Subtext.api("/api/attention")));
   const look = ({ preference, query, before, method, policy, answer }) => Subtext.api("/api/attention", { preference, query, before, method, model: policy, answer });
   const asking = (text, name, act) => {
-    const { el, fill } = Subtext, field = el("div", { class: "st-why", "data-why": name }), state = el("p", { class: "st-dim", role: "status" });
+    const { el, fill } = Subtext, field = el("div", { class: "st-why", "data-why": name }), state = el("p", { class: "st-dim", "aria-live": "polite" });
     const button = el("button", { class: "st-button", type: "button", "data-ask-why": name, onclick: async () => {
       button.disabled = true;
       state.textContent = "Looking; the first time a model takes a few seconds.";

@@ -31,7 +31,7 @@ class Looking:
         self._probe: Probe | None = None
 
     async def look(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Do an order. `reason` says why nothing was seen; else `use` is the meter (null without an answer), `said` the answer."""
+        """Do an order. `reason` says why nothing was seen; or `use` is the meter (null without answer), `said` the answer."""
         return await self._model.work(lambda loaded: self._look(loaded, told))
 
     def _look(self, loaded: "Loaded", told: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,10 @@ def test_specs_are_read_by_kind() -> None:
     ("value", "sentence"),
     [
         ([], "A job is a JSON object with a field 'kind'."),
-        ({}, "The job has no kind. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate, attention."),
+        (
+            {},
+            "The job has no kind. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate, attention.",
+        ),
         (
             {"kind": "trian"},
             "The job has the kind 'trian'. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate, attention.",
