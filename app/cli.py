@@ -12,6 +12,7 @@ from app.actions.import_data import SPLITS, Labels, import_files
 from app.actions.prepare import clear_left_overs, prepare
 from app.actions.remove_set import remove_set
 from app.commands import (
+    attention,
     build,
     checks,
     critic,
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     rollouts.add(commands)
     evaluations.add(commands)
     simulations.add(commands)
+    attention.add(commands)
     studies.add(commands)
     people.add(commands)
     return parser

@@ -47,7 +47,7 @@ _HEADERS = {
 _PAGES = "|".join(
     (
         "respond|data|trees|checks|score|studies|build|critic|train|evaluate|simulate|verdicts",
-        "models|jobs|rollouts|rate|settings|people|sign-in|join",
+        "attention|models|jobs|rollouts|rate|settings|people|sign-in|join",
     )
 )
 _OPEN = re.compile(

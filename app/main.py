@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from gradio import themes
 
+from app.api import attention as attention_routes
 from app.api import build as build_routes
 from app.api import checks as check_routes
 from app.api import critic as critic_routes
@@ -47,6 +48,7 @@ from app.errors import Refused
 from app.guard import Guard, is_loopback, may_be_single
 from app.keeper import attended
 from app.pages import (
+    attention,
     build,
     checks,
     critic,
@@ -109,6 +111,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(rollout_routes.router(context))
     app.include_router(evaluation_routes.router(context))
     app.include_router(simulation_routes.router(context))
+    app.include_router(attention_routes.router(context, residents))
     app.include_router(planning_routes.router(context))
     app.include_router(verdict_routes.router(context))
     app.include_router(verdict_report_routes.router(context))
@@ -168,6 +171,7 @@ _PAGES: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("Evaluate", "/evaluate", evaluate.build),
     ("Dialogues", "/simulate", simulate.build),
     ("Verdicts", "/verdicts", verdicts.build),
+    ("Attention", "/attention", attention.build),
     ("Models", "/models", models.build),
     ("Jobs", "/jobs", jobs.build),
     ("Rollouts", "/rollouts", rollouts.build),

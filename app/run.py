@@ -28,6 +28,7 @@ from app.locks import Lock
 from app.processes import boot, myself
 from app.reporting import DatabaseReporter
 from app.settings import read_settings
+from core.attention_spec import AttentionSpec
 from core.evaluation.spec import EvaluateSpec
 from core.jobs import Reporter, plain, told_text
 from core.policy_specs import PolicySpec, SFTSpec, TPOSpec
@@ -76,6 +77,10 @@ def act(context: Context, spec: Spec, folder: Path, reporter: Reporter) -> Mappi
             from app.actions.simulate import simulate
 
             return simulate(context, spec, folder, reporter)
+        case AttentionSpec():
+            from app.actions.read_attention import read_attention
+
+            return read_attention(context, spec, folder, reporter)
         case _:
             assert_never(spec)
 

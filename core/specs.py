@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from core.attention_spec import AttentionSpec
 from core.batching import accumulation_problem
 from core.evaluation.spec import EvaluateSpec
 from core.job_spec import JobSpec, Lane, Processes, Sharding, Tracker
@@ -137,7 +138,16 @@ def critic_preset(preset: str, **own: Any) -> CriticSpec:
 
 
 Spec = Annotated[
-    DoctorSpec | ExportSpec | BuildSpec | CriticSpec | PolicySpec | SFTSpec | TPOSpec | EvaluateSpec | SimulateSpec,
+    DoctorSpec
+    | ExportSpec
+    | BuildSpec
+    | CriticSpec
+    | PolicySpec
+    | SFTSpec
+    | TPOSpec
+    | EvaluateSpec
+    | SimulateSpec
+    | AttentionSpec,
     Field(discriminator="kind"),
 ]
 """Every kind of job."""
@@ -152,6 +162,7 @@ KINDS: dict[str, type[JobSpec]] = {
     "policy": PolicySpec,
     "evaluate": EvaluateSpec,
     "simulate": SimulateSpec,
+    "attention": AttentionSpec,
 }
 _SPEC: TypeAdapter[Spec] = TypeAdapter(Spec)
 

@@ -7,7 +7,7 @@ Subtext.respond_page = (element) => Subtext.page(element, "Respond", async () =>
   const preference = area("preference", 2, "I don't share my live location."), query = area("query", 2, "I'm hiking alone this weekend. What should I plan?");
   const select = (id, options, value) => { const made = el("select", { id: `st-${id}` }, options.map((one) => el("option", { value: one.value }, one.label))); if (options.some((one) => one.value === value)) made.value = value; return made; };
   const field = (label, control, hint) => el("label", {}, label, control, hint ? el("span", { class: "st-dim" }, hint) : null);
-  const sides = [Subtext.side(0, form.rubric), Subtext.side(1, form.rubric)];
+  const sides = [Subtext.side(0, form.rubric, form.free), Subtext.side(1, form.rubric, form.free)];
   const models = [select("model-0", form.models, asked.get("model")), select("model-1", form.models, asked.get("other"))];
   const methods = [select("method-0", form.methods, asked.get("method") || "step_by_step"), select("method-1", form.methods, "zero_shot")];
   const critic = select("critic", form.critics, asked.get("critic")), both = el("input", { type: "checkbox", id: "st-both", checked: true, onchange: () => drawSides() });

@@ -1,5 +1,5 @@
 // One side of the Respond page: a model's answers to a conversation, steps as they are written, judgements as they come, what an edit changed.
-Subtext.side = (place, rubric) => {
+Subtext.side = (place, rubric, free) => {
   const { el, fill, score, shade } = Subtext;
   const head = el("h2", { id: `st-side-${place}-title` }, place ? "Right" : "Left"), state = el("p", { class: "st-dim", role: "status", "data-state": "" });
   const turns = el("div", { class: "st-said-turns" }), now = el("div", { class: "st-now" });
@@ -59,6 +59,8 @@ Subtext.side = (place, rubric) => {
       made.scores = steps.map((one) => (typeof one.score === "number" ? one.score : null));
       made.model = names.policy;
       state.textContent = `${names.policy}: ${Subtext.many(steps.length, "step")}${scores.length ? `, mean score ${score(scores.reduce((sum, value) => sum + value, 0) / scores.length)}` : ""}.`;
+      made.asked = { ...body, answer: made.text };
+      if (free && made.text.trim()) now.append(Subtext.whyThis(made.asked));
       box.dataset.state = made.answer === null ? "failed" : "done";
       return made;
     } catch (error) {
@@ -86,6 +88,6 @@ Subtext.side = (place, rubric) => {
       const was = one.before === null ? undefined : before.scores[one.before], is = one.after === null ? undefined : after.scores[one.after];
       const chip = (value) => el("b", { class: "st-chip", "data-shade": shade(value) }, score(value));
       return el("li", { class: "st-judged-step", "data-shade": shade(is ?? was) }, el("div", { class: "st-judged-head" }, was === undefined ? null : chip(was), was !== undefined && is !== undefined ? "→" : null, is === undefined ? null : chip(is), el("span", { class: "st-dim" }, one.before === null ? `new step ${one.after + 1}` : one.after === null ? `step ${one.before + 1} is gone` : `step ${one.before + 1}${one.before === one.after ? "" : ` is step ${one.after + 1} now`}${apart(was, is)}`)), el("p", { class: "st-verbatim st-diff" }, pieces(one.diff)));
-    })))));
+    }))), free && before.asked && after.asked ? Subtext.attentionShift(before.asked, after.asked) : null));
   return { box, write, fold, compared, stop: () => running && running.abort(), name: (text) => { head.textContent = text; }, clear: () => { fill(turns); fill(now); state.textContent = ""; } };
 };

@@ -1,6 +1,7 @@
 """A local checkpoint as a ChatModel: concurrent asks are decoded together in one worker thread, so the event loop stays free.
 
-Knows threads and futures; the decoding itself is `training.decoding`. A reply is held to the `pattern` of its ask, as on a
+The same thread does other work with the checkpoint, between two batches (`LocalModel.work`). Knows threads and futures; the
+decoding itself is `training.decoding`. A reply is held to the `pattern` of its ask, as on a
 server with structured output.
 """
 
@@ -8,12 +9,12 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import torch
 
@@ -26,6 +27,24 @@ SMALL = 50_000_000
 """Parameters under which one thread decodes."""
 
 Emit = asyncio.Queue[str | None]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Errand:
+    """Work with the checkpoint that is no ask."""
+
+    act: Callable[[Loaded], Any]
+    future: Future[Any] = field(default_factory=Future[Any])
+
+    def run(self, loaded: Loaded) -> None:
+        """Do it, unless nobody waits any more; whatever it raises is raised where it was asked for."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.act(loaded))
+        except Exception as error:  # noqa: BLE001  (it goes on in the caller's await)
+            self.future.set_exception(error)
 
 
 @dataclass(slots=True)
@@ -66,7 +85,7 @@ class LocalModel:
         self._patterns = Patterns(loaded)
         self._batch = batch
         self._wait = wait
-        self._waiting: queue.Queue[_Pending | None] = queue.Queue()
+        self._waiting: queue.Queue[_Pending | _Errand | None] = queue.Queue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -79,6 +98,15 @@ class LocalModel:
     async def ask(self, ask: Ask) -> Reply | Failure:
         """The whole reply. A cancelled ask leaves its batch at the next token."""
         return await asyncio.wrap_future(self._submit(_Pending(ask)).future)
+
+    async def work(self, act: Callable[[Loaded], T]) -> T:
+        """What `act` makes of the checkpoint, which nothing else uses meanwhile. Raises what it raises."""
+        errand = _Errand(act)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"{self.name} was closed")
+            self._queue(errand)
+        return await asyncio.wrap_future(errand.future)
 
     async def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         """The reply in pieces; together they are the text that `ask` returns. A failure is the last piece."""
@@ -118,32 +146,39 @@ class LocalModel:
             if self._closed:
                 pending.settle(Failure("cancelled", f"{self.name} was closed.", 1))
                 return pending
-            self._waiting.put(pending)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name=f"model {self.name}", daemon=True)
-                self._thread.start()
+            self._queue(pending)
         return pending
+
+    def _queue(self, wanted: _Pending | _Errand) -> None:
+        """Put it behind the others, and see that somebody works. Called with the lock held."""
+        self._waiting.put(wanted)
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._work, name=f"model {self.name}", daemon=True)
+            self._thread.start()
 
     def _work(self) -> None:
         model = self._loaded.model
         if model.device.type == "cpu" and model.num_parameters() < SMALL:
             torch.set_num_threads(1)
         while (batch := self._collect()) is not None:
-            self._answer([pending for pending in batch if not pending.future.cancelled()])
+            if isinstance(batch, _Errand):
+                batch.run(self._loaded)
+            else:
+                self._answer([pending for pending in batch if not pending.future.cancelled()])
 
-    def _collect(self) -> list[_Pending] | None:
-        """The first ask, and those that come within `wait` seconds, up to `batch`; None at the end."""
+    def _collect(self) -> list[_Pending] | _Errand | None:
+        """The first ask, and those that come within `wait` seconds, up to `batch`, or an errand; None at the end."""
         first = self._waiting.get()
-        if first is None:
-            return None
+        if first is None or isinstance(first, _Errand):
+            return first
         batch, until = [first], time.monotonic() + self._wait
         while len(batch) < self._batch:
             try:
                 found = self._waiting.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 break
-            if found is None:
-                self._waiting.put(None)
+            if found is None or isinstance(found, _Errand):
+                self._waiting.put(found)
                 break
             batch.append(found)
         return batch
@@ -168,5 +203,7 @@ class LocalModel:
                 pending = self._waiting.get_nowait()
             except queue.Empty:
                 return
-            if pending is not None:
+            if isinstance(pending, _Errand):
+                pending.future.cancel()
+            elif pending is not None:
                 pending.settle(Failure("cancelled", f"{self.name} was closed.", 1))

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -59,13 +59,13 @@ class Apart:
 
     async def ask(self, ask: Ask) -> Reply | Failure:
         """The whole reply; a cancelled ask is taken back."""
-        async with aclosing(self._told(ask, streamed=False)) as lines:
+        async with aclosing(self._told(_asking(ask, streamed=False))) as lines:
             told = await anext(lines)
             return Reply(*told["reply"]) if "reply" in told else Failure(*told["failure"])
 
     async def stream(self, ask: Ask) -> AsyncIterator[Streamed]:
         """The reply in pieces; a failure is the last item. Closing the iterator takes the question back."""
-        async with aclosing(self._told(ask, streamed=True)) as lines:
+        async with aclosing(self._told(_asking(ask, streamed=True))) as lines:
             async for told in lines:
                 if "piece" in told:
                     yield told["piece"]
@@ -74,6 +74,12 @@ class Apart:
                 elif told.get("cut"):
                     yield Cut()
 
+    async def look(self, order: Mapping[str, Any]) -> Mapping[str, Any] | Failure:
+        """What is seen of a prompt (`app.engines.looking.order`); its slice is then in the file that the order names."""
+        async with aclosing(self._told({"look": order})) as lines:
+            told = await anext(lines)
+            return told["looked"] if "looked" in told else Failure(*told["failure"])
+
     async def close(self) -> None:
         """End the process; whoever still waits gets a failure."""
         with contextlib.suppress(ProcessLookupError):
@@ -81,7 +87,7 @@ class Apart:
         await self._process.wait()
         await self._reading
 
-    async def _told(self, ask: Ask, streamed: bool) -> AsyncGenerator[dict[str, Any]]:
+    async def _told(self, question: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         self._next += 1
         number, told = self._next, asyncio.Queue[dict[str, Any]]()
         self._waiting[number] = told
@@ -89,7 +95,7 @@ class Apart:
         try:
             if not self.alive:
                 raise ConnectionError
-            await self._send({"id": number, "ask": ask_to_json(ask), "stream": streamed})
+            await self._send({"id": number, **question})
             while not over:
                 line = await told.get()
                 over = "piece" not in line
@@ -128,6 +134,10 @@ class Apart:
         )
 
 
+def _asking(ask: Ask, streamed: bool) -> dict[str, Any]:
+    return {"ask": ask_to_json(ask), "stream": streamed}
+
+
 class _Place:
     """A checkpoint that is held: its model once it is up, who uses it, and when it was used last."""
 
@@ -148,7 +158,7 @@ class Residents:
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def open(self, folder: Path) -> AsyncGenerator[ChatModel]:
+    async def open(self, folder: Path) -> AsyncGenerator[Apart]:
         """The model of a checkpoint folder. Raises Refused where it cannot be loaded, or every place is in use by others."""
         folder = folder.resolve()
         place = self._places.get(folder)

@@ -1,5 +1,6 @@
 """The process that holds one checkpoint for a server: questions come in as JSON lines, pieces and replies go out.
 
+A question is an ask, or a prompt to look at (`app.engines.looking`), whose slice goes into a file that the server names.
 Started by `app.engines.apart` as `python -m app.engines.resident FOLDER`. It ends when its input does, so it never outlives the
 server that started it. Knows one checkpoint; nothing of pages or the database.
 """
@@ -8,18 +9,19 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.engines.accounting import Tally
-from app.engines.roles import checkpoint
+from app.engines.looking import Looking
+from app.engines.roles import local_model
 from app.errors import Refused
 from core.ports import Ask, ChatModel, Cut, Failure, Message
 
 LINE = 16 << 20
 """Bytes of the longest line in either direction."""
 Say = Callable[[Mapping[str, Any]], None]
+Look = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
 def ask_to_json(ask: Ask) -> dict[str, Any]:
@@ -35,23 +37,20 @@ def ask_from_json(told: Mapping[str, Any]) -> Ask:
     return Ask(**read)
 
 
-async def answer(model: ChatModel, reader: asyncio.StreamReader, say: Say) -> None:
+async def answer(model: ChatModel, look: Look, reader: asyncio.StreamReader, say: Say) -> None:
     """Answer questions until there is no more input; a question that is taken back is left."""
     running: dict[int, asyncio.Task[None]] = {}
+
+    async def looked(number: int, told: Mapping[str, Any]) -> None:
+        try:
+            say({"id": number, "looked": await look(told)})
+        finally:
+            running.pop(number, None)
 
     async def one(number: int, ask: Ask, streamed: bool) -> None:
         try:
             if streamed:
-                end: dict[str, Any] = {"end": True}
-                async for piece in model.stream(ask):
-                    match piece:
-                        case str():
-                            say({"id": number, "piece": piece})
-                        case Failure():
-                            end = {"failure": piece}
-                        case Cut():
-                            end = {"end": True, "cut": True}
-                say({"id": number} | end)
+                await _streamed(model, ask, lambda told: say({"id": number, **told}))
             else:
                 outcome = await model.ask(ask)
                 say({"id": number, "failure" if isinstance(outcome, Failure) else "reply": outcome})
@@ -64,8 +63,23 @@ async def answer(model: ChatModel, reader: asyncio.StreamReader, say: Say) -> No
         if told.get("cancel"):
             if number in running:
                 running[number].cancel()
+        elif "look" in told:
+            running[number] = asyncio.create_task(looked(number, told["look"]))
         else:
             running[number] = asyncio.create_task(one(number, ask_from_json(told["ask"]), told["stream"]))
+
+
+async def _streamed(model: ChatModel, ask: Ask, say: Say) -> None:
+    end: dict[str, Any] = {"end": True}
+    async for piece in model.stream(ask):
+        match piece:
+            case str():
+                say({"piece": piece})
+            case Failure():
+                end = {"failure": piece}
+            case Cut():
+                end = {"end": True, "cut": True}
+    say(end)
 
 
 async def _main(folder: Path) -> int:
@@ -79,9 +93,9 @@ async def _main(folder: Path) -> int:
     reader = asyncio.StreamReader(limit=LINE)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     try:
-        with checkpoint(folder, "the model", Tally()) as model:
+        with local_model(folder, "the model") as model:
             say({"ready": model.name})
-            await answer(model, reader, say)
+            await answer(model, Looking(model).look, reader, say)
     except Refused as refusal:
         say({"refused": str(refusal)})
         return 1

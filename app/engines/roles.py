@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from app.context import Context
 from app.engines.accounting import Counted, Tally
@@ -13,6 +13,9 @@ from app.engines.cache import CachedModel
 from app.engines.endpoint import Endpoint, Engine, Local, Role
 from app.errors import Refused
 from core.ports import ChatModel
+
+if TYPE_CHECKING:
+    from training.generate import LocalModel
 
 STARTER = Path(__file__).parents[2] / "training" / "starter_model"
 """The checkpoint that comes with Subtext."""
@@ -76,6 +79,13 @@ async def open_engine(context: Surroundings, role: Role, engine: Engine, tally: 
 @contextmanager
 def checkpoint(path: Path, what: str, tally: Tally) -> Generator[ChatModel]:
     """A checkpoint run in this process; `what` names it in sentences. Raises Refused."""
+    with local_model(path, what) as model:
+        yield Counted(model, tally)
+
+
+@contextmanager
+def local_model(path: Path, what: str) -> "Generator[LocalModel]":
+    """The same, for a process that does more with it than ask. Raises Refused."""
     # Late: torch belongs to the processes that run a model, never to the page or the worker.
     try:
         from training.generate import LocalModel
@@ -89,7 +99,7 @@ def checkpoint(path: Path, what: str, tally: Tally) -> Generator[ChatModel]:
     except NotLoadable as error:
         raise Refused(str(error)) from error
     with LocalModel(loaded) as model:
-        yield Counted(model, tally)
+        yield model
 
 
 _DECODED = " held to patterns"

@@ -21,8 +21,9 @@ behind it, and a critic judges every step while it is written.</p>
   <div id="st-on-form"></div>
 </section>
 """
+_SCRIPTS = ("streaming", "evalwords", "ribbon", "attentionview", "usemeter", "why", "respondside", "respond")
 
 
 def build() -> None:
     """Draw the page inside the current Blocks."""
-    draw(shell("/respond", BODY), ("streaming", "respondside", "respond"), "respond_page")
+    draw(shell("/respond", BODY), _SCRIPTS, "respond_page")

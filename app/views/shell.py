@@ -17,6 +17,7 @@ NAVIGATION = (
     ("/jobs", "Jobs"),
 )
 MORE = (
+    ("/attention", "Attention"),
     ("/score", "Score"),
     ("/models", "Models"),
     ("/settings", "Settings"),

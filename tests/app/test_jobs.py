@@ -55,7 +55,7 @@ def test_orders(client: TestClient, context: Context) -> None:
     for body, sentence in [
         (
             {"spec": {"kind": "x"}},
-            "The job has the kind 'x'. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate.",
+            "The job has the kind 'x'. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate, attention.",
         ),
         ({"spec": {"kind": "doctor", "x": 1}}, "There is no field 'x' in a job of kind doctor. It has no fields."),
         ({"spec": {"kind": "doctor"}, "after": 9}, "There is no job 9 to wait for."),

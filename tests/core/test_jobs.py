@@ -19,14 +19,17 @@ def test_specs_are_read_by_kind() -> None:
     ("value", "sentence"),
     [
         ([], "A job is a JSON object with a field 'kind'."),
-        ({}, "The job has no kind. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate."),
+        (
+            {},
+            "The job has no kind. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate, attention.",
+        ),
         (
             {"kind": "trian"},
-            "The job has the kind 'trian'. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate.",
+            "The job has the kind 'trian'. Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate, attention.",
         ),
         (
             {"kind": ["x"]},
-            "The job has the kind \"['x']\". Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate.",
+            "The job has the kind \"['x']\". Kinds: doctor, export, build, critic, sft, tpo, policy, evaluate, simulate, attention.",
         ),
         ({"kind": "doctor", "deep": 1}, "There is no field 'deep' in a job of kind doctor. It has no fields."),
         ({"kind": "export"}, "A job of kind export needs the field 'set'. Its fields: set, format."),

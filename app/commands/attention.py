@@ -1,0 +1,83 @@
+"""`subtext attention`: order attention on preferences over scenarios and models; print the report of such a job."""
+
+import argparse
+import json
+from typing import Any, get_args
+
+from app.actions import jobs
+from app.actions.attention_runs import run_report
+from app.actions.preflight_attention import check
+from app.actions.prepare import prepare
+from app.commands.policy import number, pair
+from app.context import Context
+from app.errors import Refused
+from app.keeper import start_worker
+from core.attention import NOTICE
+from core.attention_question import Way
+from core.attention_spec import AttentionSpec
+from core.jobs import told_text
+from core.preflight import blocked
+
+
+def add(commands: Any) -> None:
+    """Put the commands into the parser's list of commands."""
+    noun = commands.add_parser("attention", help="where models look: attention on preferences over scenarios")
+    verbs = noun.add_subparsers(required=True, metavar="VERB")
+    read = verbs.add_parser("read", help="put the reading into the queue")
+    read.add_argument("set", type=number, help="number of the set")
+    read.add_argument("--name", default="Attention")
+    read.add_argument(
+        "--model", action="append", default=[], help="starter, model:ID, server:PORT, job:ID, after; repeat it"
+    )
+    read.add_argument("--method", default="step_by_step", choices=get_args(Way))
+    read.add_argument("--all", action="store_true", help="every scenario, not only those held out")
+    read.add_argument(
+        "--answers", action="store_true", help="let every model answer, and measure what it owes to the preference"
+    )
+    read.add_argument("--after", type=number, help="when this job is done; its model is called after")
+    read.add_argument("--with", dest="own", action="append", default=[], metavar="FIELD=VALUE", help="repeat it")
+    read.add_argument("--spec", action="store_true", help="only print the job as JSON for `subtext run`")
+    read.set_defaults(run=_read)
+    show = verbs.add_parser("show", help="means over scenarios by model, with intervals")
+    show.add_argument("job", type=number)
+    show.set_defaults(run=_show)
+
+
+def _read(context: Context, options: argparse.Namespace) -> int:
+    given = {
+        "kind": "attention", "name": options.name, "set": options.set, "checkpoints": options.model or [""],
+        "method": options.method, "part": "all" if options.all else "held_out", "answers": options.answers,
+    }  # fmt: skip
+    spec = jobs.spec_of(given | dict(map(pair, options.own)))
+    assert isinstance(spec, AttentionSpec)
+    if options.spec:
+        print(json.dumps(spec.model_dump(), ensure_ascii=False))
+        return 0
+    prepare(context)
+    lines = check(context, spec)
+    for line in lines:
+        print(f"{line.level}\t{line.name}\t{line.text}")
+    if blocked(lines):
+        raise Refused("Nothing is queued: see above what blocks it.")
+    print(f"Job {jobs.enqueue(context, spec, options.after)} is queued. `subtext jobs list` shows it.")
+    start_worker(context)
+    return 0
+
+
+def _show(context: Context, options: argparse.Namespace) -> int:
+    prepare(context)
+    report = run_report(context, options.job)
+    print("model\tfigure\tmean\tlow\thigh\tscenarios")
+    for model in report["models"]:
+        for name, mean in model.get("figures", {}).items():
+            interval = mean["interval"]
+            numbers = (_told(mean["value"]), _told(interval["low"]), _told(interval["high"]), str(mean["scenarios"]))
+            print("\t".join((told_text(model["name"]), name, *numbers)))
+        if "reason" in model:
+            print("\t".join((told_text(model["name"]), told_text(model["reason"]))))
+    print(NOTICE)
+    return 0
+
+
+def _told(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,83 @@
+// One prompt looked at now by chosen models, and the order of a job over many scenarios.
+(() => {
+  "use strict";
+  const Subtext = (window.Subtext = window.Subtext || {});
+  const choices = (form, values, label, most, changed, more = () => []) => {
+    const { el, fill } = Subtext, box = el("div");
+    const draw = () => fill(box, values.map((value, place) => {
+      const made = el("select", { "aria-label": `${label} ${place + 1}`, onchange: () => { values[place] = made.value; changed(); } }, [...form.models, ...more()].map((one) => el("option", { value: one.value }, one.label)));
+      made.value = value;
+      return el("span", { class: "st-judge" }, made, el("button", { class: "st-button st-quiet", type: "button", disabled: values.length < 2, "aria-label": `Remove ${label.toLowerCase()} ${place + 1}`, onclick: () => { values.splice(place, 1); draw(); changed(); } }, "Remove"));
+    }), el("button", { class: "st-button", type: "button", "data-add": label, disabled: values.length >= Math.min(most, form.models.length + more().length), onclick: () => { values.push([...form.models, ...more()].find((one) => !values.includes(one.value)).value); draw(); changed(); } }, "Add a model"));
+    draw();
+    return { box, draw };
+  };
+
+  // The prompt of the moment. `shown` is where what was seen goes.
+  Subtext.attentionLook = (box, form) => {
+    const { el, api, fill, guarded } = Subtext, { card } = Subtext.evaluating;
+    const asked = new URLSearchParams(location.search);
+    const area = (id, rows, text, value) => { const made = el("textarea", { id: `st-${id}`, rows, maxlength: form.longest, placeholder: text, dir: "auto" }); made.value = value || ""; return made; };
+    const preference = area("preference", 2, "I don't share my live location.", asked.get("preference")), query = area("query", 2, "I'm hiking alone this weekend. What should I plan?", asked.get("query")), answer = area("answer", 3, "Step 1: …", "");
+    const method = el("select", { id: "st-method" }, form.methods.map((one) => el("option", { value: one.value }, one.label)));
+    const models = [form.models.some((one) => one.value === asked.get("model")) ? asked.get("model") : ""], chosen = choices(form, models, "Model", 4, () => {});
+    const go = el("button", { class: "st-button st-primary", id: "st-look" }, "Look"), said = el("p", { role: "status", id: "st-look-said" });
+    const seen = el("section", { class: "st-card", id: "st-attention-seen", hidden: true, "aria-labelledby": "st-attention-seen-title" });
+    let drawn = Math.floor(Math.random() * 1000);
+    const example = guarded(async () => { const found = await api(`/api/respond/example?seed=${drawn++}`); [preference.value, query.value] = [found.preference, found.query]; });
+    const show = async (looked) => {
+      const slices = await Promise.all(looked.map((one) => Subtext.attentionSlice(one.of)));
+      looked.forEach((one, place) => { if (one.model) slices[place].model = one.model; });
+      const field = el("div"), meters = el("div");
+      seen.hidden = false;
+      fill(seen, el("h2", { id: "st-attention-seen-title" }, "What was seen"), field, meters);
+      Subtext.attentionView(field, slices, form.notice);
+      for (const [at, one] of looked.entries()) if (one.use) { const meter = el("div"); meters.append(el("h3", {}, `The answer, as ${one.model} reads it`), meter); Subtext.useMeter(meter, one.use, one.said, form.meaning, ` ${at + 1}`); }
+    };
+    const look = guarded(async () => {
+      go.disabled = true;
+      const looked = [];
+      try {
+        for (const model of models) {
+          said.textContent = `Looking${models.length > 1 ? `, model ${looked.length + 1} of ${models.length}` : ""}. The first time a model takes a few seconds.`;
+          looked.push(await api("/api/attention", { preference: preference.value, query: query.value, model, method: method.value, answer: answer.value }));
+        }
+        await show(looked);
+        said.textContent = "";
+        history.replaceState(history.state, "", `/attention?of=${looked.map((one) => one.of).join(",")}`);
+      } catch (error) {
+        said.textContent = error.message;
+        if (looked.length) await show(looked);
+      } finally { go.disabled = false; }
+    });
+    const field = (label, control, hint) => el("label", {}, label, control, hint ? el("span", { class: "st-dim" }, hint) : null);
+    box.append(card("st-attention-one", "One prompt", el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); look(); } }, field("Preference", preference), field("Query", query), el("div", { class: "st-respond-row" }, field("Way of prompting", method)), el("div", {}, el("span", {}, "Models"), chosen.box),
+      el("details", {}, el("summary", {}, "With an answer"), field("Answer", answer, "read again behind the prompt, with the preference, without it and with its reverse: what each sentence owes to it")), el("div", { class: "st-actions" }, go, el("button", { class: "st-button", type: "button", id: "st-example", onclick: example }, "Use an example")), said)), seen);
+    return show;
+  };
+
+  Subtext.attentionOrder = async (box, form) => {
+    const { el, api, fill, guarded, many } = Subtext, { card } = Subtext.evaluating;
+    const [runs, { jobs }] = await Promise.all([api("/api/attention/runs"), api("/api/jobs?limit=200")]);
+    const before = jobs.filter((job) => ["policy", "sft", "tpo"].includes(job.kind) && Subtext.alive(job.status));
+    const values = { ...structuredClone(form.defaults), name: "", set: form.sets.length ? form.sets[0].id : 0, checkpoints: [""] };
+    let after = null, turn = 0, timer = 0;
+    const later = (wait = 300) => { clearTimeout(timer); timer = setTimeout(check, wait); };
+    const options = { set: () => form.sets.map((set) => ({ value: String(set.id), label: `${set.name} v${set.version} (${many(set.records, "record")})` })), method: () => form.methods };
+    const setting = (field) => Subtext.setting(field, Subtext.control(field, values[field.name], (value) => { values[field.name] = value; later(); }, { options: options[field.name]?.(), placeholder: field.name === "name" ? "Attention" : null }));
+    const chosen = choices(form, values.checkpoints, "Model to read", form.most_models, () => later(0), () => (after === null ? [] : [{ value: "after", label: `the model that job ${after} makes` }]));
+    const waiting = () => { const which = el("select", { id: "st-after", onchange: () => { after = which.value ? Number(which.value) : null; if (after === null) values.checkpoints.forEach((one, place) => { if (one === "after") values.checkpoints[place] = ""; }); chosen.draw(); later(0); } }, el("option", { value: "" }, "at once"), before.map((job) => el("option", { value: job.id }, `when job ${job.id} is done (${job.kind}, ${job.status})`))); return before.length ? el("label", { class: "st-setting" }, el("span", {}, "Start"), which) : null; };
+    const told = el("div");
+    const checked = Subtext.preflight(told, { what: "reading", text: "Read attention", names: { verdict: "st-attention-verdict", begin: "st-attention-begin", command: "st-attention-command" }, act: () => start() });
+    const draft = () => ({ spec: { kind: "attention", ...values, name: values.name || "Attention" }, after });
+    const check = async () => {
+      const mine = ++turn;
+      try { const seen = await api("/api/attention/preflight", draft()); if (mine === turn) { if (seen.refused) checked.refuse(seen.refused); else checked.draw(seen); } } catch (error) { if (mine === turn) checked.refuse(error.message); }
+    };
+    const start = guarded(async () => { checked.wait(); const begun = await api("/api/attention/start", draft()); checked.draw(begun); if (begun.id !== null) location.assign(`/attention?job=${begun.id}`); });
+    const part = (name) => form.fields.filter((field) => field.part === name).map(setting);
+    box.append(card("st-attention-runs", "Over many scenarios", runs.length ? el("ul", { class: "st-next" }, runs.map((one) => el("li", { "data-run": one.id }, el("span", {}, el("a", { href: `/attention?job=${one.id}` }, one.name), " ", el("span", { class: "st-tag st-status", "data-status": one.status }, one.status)), el("span", { class: "st-dim" }, `Job ${one.id} · ${many(one.models, "model")} · ${Subtext.ago(one.created_at)}`)))) : el("p", { class: "st-dim" }, "No job has read attention yet."),
+      el("details", { id: "st-attention-new" }, el("summary", {}, "Read the attention of models over a set"), el("div", { class: "st-parameters" }, part("what"), waiting()), el("h3", {}, "Models"), el("p", { class: "st-dim" }, "The others are compared with the first one: before training, after training."), chosen.box, el("details", {}, el("summary", {}, "Every setting"), el("div", { class: "st-parameters" }, part("machine"))), el("h3", {}, "Before it starts"), told)));
+    later(0);
+  };
+})();

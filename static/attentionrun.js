@@ -1,0 +1,79 @@
+// A job that read attention: its numbers by model with intervals, the averaged curve, what differs from the first model, its scenarios.
+Subtext.attentionRun = async (box, id, form) => {
+  const { el, api, fill, guarded, many } = Subtext, { card, scroll, none, number, share, chance, switcher } = Subtext.evaluating;
+  const query = new URLSearchParams(location.search);
+  const NAMES = Subtext.attentionNames, told = Subtext.attentionValue;
+  const state = { by: "lift", find: "" };
+  let found = null, timer = 0, drawn = "";
+  const view = el("section", { class: "st-card", id: "st-attention-view", "aria-labelledby": "st-attention-view-title", hidden: true });
+  const live = el("div"), report = el("div"), chooser = el("div");
+
+  const mean = (name, one) => { const own = one.figures && one.figures[name]; return own ? el("td", { class: "st-number", "data-figure": name }, told(name, own.value), el("span", { class: "st-dim st-interval" }, none(own.interval.low) ? "no interval" : `${told(name, own.interval.low)} to ${told(name, own.interval.high)}`)) : el("td", { class: "st-number" }, "–"); };
+  const control = (one) => el("td", { class: "st-number", "data-figure": "control" }, !one.control || none(one.control.mean) ? "–" : `${share(one.control.mean)} %`, one.control && !none(one.control.mean) ? el("span", { class: "st-dim st-interval" }, `preference above ${share(one.control.above, 0)} %`) : null);
+  const figures = (models) => card("st-attention-figures", "Numbers", scroll("Numbers by model", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Model"), NAMES.map(([, label, meaning]) => el("th", { scope: "col", class: "st-number", title: meaning }, label)), el("th", { scope: "col", class: "st-number" }, "Other spans"), el("th", { scope: "col", class: "st-number" }, "Scenarios"))),
+    el("tbody", {}, models.map((one) => el("tr", { "data-model": one.name }, el("th", { scope: "row" }, one.name, one.reason ? el("span", { class: "st-dim st-interval st-wrapped" }, one.reason) : null), NAMES.map(([name]) => mean(name, one)), control(one), el("td", { class: "st-number" }, one.read)))))),
+  el("p", { class: "st-note", "data-notice": "" }, form.notice), el("p", { class: "st-dim" }, "Means over scenarios; intervals are 95 %, drawn over scenarios. Other spans: parts of the messages as long as the preference."),
+  models.some((one) => one.problems.length) ? el("details", {}, el("summary", {}, "What could not be read"), el("ul", {}, models.flatMap((one) => one.problems.slice(0, 50).map((bad) => el("li", {}, `${one.name}, scenario ${bad.case + 1}: ${bad.reason}`))))) : null);
+  const changes = (models) => {
+    const others = models.filter((one) => one.change);
+    if (!others.length) return null;
+    const LABEL = { mass: "Mass, points", lift: "Lift", kept_lift: "Lift without sink and template" };
+    const cell = (name, one) => { const own = one.change[name], scale = name === "mass" ? 100 : 1, plus = (value) => `${value > 0 ? "+" : ""}${number(scale * value, 2)}`; return el("td", { class: "st-number", "data-change": name }, own.reason ? own.reason : plus(own.value), own.reason || none(own.interval.low) ? null : el("span", { class: "st-dim st-interval" }, `${plus(own.interval.low)} to ${plus(own.interval.high)}, p ${chance(own.p)}`)); };
+    return card("st-attention-change", `Compared with ${models[0].name}`, scroll("Differences", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Model"), Object.values(LABEL).map((label) => el("th", { scope: "col", class: "st-number" }, label)))), el("tbody", {}, others.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), Object.keys(LABEL).map((name) => cell(name, one))))))), el("p", { class: "st-dim" }, "Scenario by scenario over those that both models read. p: signs of the scenarios' differences turned at random."));
+  };
+  const curves = (models) => {
+    const picture = el("div", { id: "st-attention-curve" });
+    const bins = () => { let names = form.segments.flatMap(([name, count]) => [...Array(count).keys()].map((at) => `${name} ${at + 1}`)); return el("details", {}, el("summary", {}, "Numbers of the curve"), scroll("Numbers of the curve", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Place"), models.map((one) => el("th", { scope: "col", class: "st-number" }, one.name)))), el("tbody", {}, names.map((name, bin) => el("tr", {}, el("th", { scope: "row" }, name), models.map((one) => el("td", { class: "st-number" }, !one.curve ? "–" : `${share(one.curve.mass[bin], 2)} %, ${number(one.curve.lift[bin], 2)} ×`)))))))); };
+    const draw = () => fill(picture, switcher("Height", [["lift", "Times uniform"], ["mass", "Percent"]], state.by, (by) => { state.by = by; draw(); }), Subtext.attentionCurve(models, form.segments, state.by), bins());
+    draw();
+    return card("st-attention-curves", "Along the prompt", picture);
+  };
+
+  // One scenario of all models under each other.
+  const show = guarded(async (place) => {
+    const own = found.numbers.filter((one) => one.case === place && one.figures).map((one) => `job-${id}-${one.model}-${place}`);
+    const bad = found.numbers.filter((one) => one.case === place && !one.figures);
+    history.replaceState(history.state, "", `/attention?job=${id}&case=${place}`);
+    view.hidden = false;
+    const field = el("div");
+    fill(view, el("h2", { id: "st-attention-view-title" }, `Scenario ${place + 1}`), el("p", { class: "st-verbatim", dir: "auto" }, found.cases[place].query), bad.map((one) => el("p", { class: "st-warning" }, `${found.models[one.model].name}: ${one.reason}`)), field);
+    const slices = await Promise.all(own.map(Subtext.attentionSlice));
+    for (const one of slices) { one.model = found.models[Number(one.of.split("-")[2])].name; }
+    if (!slices.length) { fill(field, el("p", { class: "st-dim" }, "No model has read this scenario yet.")); return; }
+    const looked = el("div");
+    fill(field, looked);
+    Subtext.attentionView(looked, slices, form.notice);
+    for (const [at, one] of slices.entries()) if (one.use) { const meter = el("div"); field.append(el("h3", {}, `What ${one.model} answered`), meter); Subtext.useMeter(meter, one.use, one.answer || "", form.meaning, ` ${at + 1}`); }
+  });
+  const scenarios = () => {
+    const list = el("div", { class: "st-scroll st-prompts", tabindex: "0", role: "region", "aria-label": "List of scenarios" });
+    const by = new Map(found.numbers.map((one) => [`${one.model}/${one.case}`, one]));
+    const word = el("input", { type: "search", placeholder: "Find a scenario", "aria-label": "Find a scenario", oninput: () => { state.find = word.value.toLowerCase(); draw(); } });
+    const draw = () => {
+      const hits = found.cases.map((one, at) => ({ ...one, at })).filter((one) => !state.find || `${one.preference} ${one.query}`.toLowerCase().includes(state.find));
+      fill(list, el("table", { class: "st-table st-models" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Scenario"), found.models.map((one) => el("th", { scope: "col", class: "st-number" }, `${one.name}: mass, lift`)))),
+        el("tbody", {}, hits.slice(0, 200).map((one) => el("tr", {}, el("th", { scope: "row" }, el("button", { class: "st-link", type: "button", "data-case": one.at, onclick: () => { show(one.at); view.scrollIntoView({ block: "start" }); } }, one.query), el("span", { class: "st-dim", dir: "auto" }, one.preference)), found.models.map((model, place) => { const own = by.get(`${place}/${one.at}`); return el("td", { class: "st-number", "data-label": model.name }, !own ? "–" : own.figures ? `${share(own.figures.mass)} %, ${number(own.figures.lift, 2)} ×` : "not read"); }))))), hits.length > 200 ? el("p", { class: "st-dim" }, `The first 200 of ${hits.length.toLocaleString("en")}; search for others.`) : null);
+    };
+    draw();
+    return [word, list];
+  };
+  const refresh = async () => {
+    clearTimeout(timer);
+    found = await api(`/api/attention/runs/${id}`);
+    const { job } = await api(`/api/jobs/${id}`);
+    fill(live, Subtext.jobline(job, "reading", "log and command"));
+    const mark = JSON.stringify([found.report, found.numbers.length]);
+    if (mark !== drawn) {
+      drawn = mark;
+      fill(report, found.report ? [figures(found.report.models), curves(found.report.models), changes(found.report.models)] : el("p", { class: "st-dim" }, "The averages are made when the job ends."));
+      fill(chooser, scenarios());
+    }
+    if (Subtext.alive(found.status)) timer = setTimeout(() => look(), 2500);
+  };
+  const look = guarded(refresh);
+  fill(box, card("st-attention-job", "The job", live), report, view, card("st-attention-cases", "Scenarios", chooser));
+  await refresh();
+  const wanted = query.get("case");
+  if (found && wanted !== null && /^\d{1,5}$/.test(wanted) && found.cases[Number(wanted)]) await show(Number(wanted));
+  return found ? found.name : "Attention";
+};

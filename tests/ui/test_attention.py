@@ -1,0 +1,187 @@
+"""A researcher looks at a prompt, walks its tokens and heads, compares models, reads a job; and asks "Why this?" of a response."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
+
+from app.actions.jobs import enqueue  # noqa: E402
+from app.actions.prepare import prepare  # noqa: E402
+from app.context import open_context  # noqa: E402
+from app.settings import Settings  # noqa: E402
+from core.attention_file import make_slice, write_slice  # noqa: E402
+from core.regions import PREFERENCE, make_prompt  # noqa: E402
+from tests.app.test_attention import HOSTILE, a_set, spec  # noqa: E402
+from tests.ui.conftest import CHROMIUM, Server, visit, watched_page  # noqa: E402
+
+pytestmark = pytest.mark.ui
+TOKENS = 8_000
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that reads attention with the starter model, twice, as a job in its queue."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    folder = tmp_path_factory.mktemp("attention")
+    server = Server(folder / "data")
+    context = open_context(Settings(data=server.data))
+    prepare(context)
+    ordered = spec(a_set(context, folder), answers=True, max_new=40, heads=2)
+    enqueue(context, ordered.model_copy(update={"checkpoints": ["starter", ""]}))
+    context.database.close()
+    server.start()
+    yield server
+    server.stop()
+
+
+def long_slice(server: Server) -> str:
+    """A slice of 8,000 tokens with every head, as the process that looks would write it; returns its name."""
+    text = "".join(f"word{at % 1000:04d}" for at in range(TOKENS))
+    offsets = [(8 * at, 8 * at + 8) for at in range(TOKENS)]
+    prompt = make_prompt(text, list(range(TOKENS)), offsets, {0: ((800, 8 * TOKENS),), PREFERENCE: ((8_000, 9_600),)})
+    weights = np.random.default_rng(1).dirichlet(np.full(TOKENS, 0.2), (6, 8)).astype(np.float32)
+    place = server.data / "attention" / f"{'a' * 32}.npz"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("wb") as file:
+        write_slice(make_slice("long", "", prompt, weights), file)
+    return f"live-{'a' * 32}"
+
+
+@pytest.fixture
+def desk(own: Server, browser: Browser) -> Iterator[Page]:
+    """A watched page on the server of these tests."""
+    yield from watched_page(own, browser)
+
+
+def look(desk: Page, preference: str, query: str = "Where should I work?") -> None:
+    visit(desk, "/attention")
+    desk.fill("#st-preference", preference)
+    desk.fill("#st-query", query)
+    desk.click("#st-look")
+    expect(desk.locator("#st-attention-seen .st-ribbon")).to_have_count(1, timeout=120_000)
+
+
+def checked(desk: Page) -> None:
+    """No accessibility fault in light and dark, nothing wider than the window at 390 px."""
+    for _ in range(2):
+        found = Axe().run(desk)
+        assert found.violations_count == 0, found.generate_report()
+        desk.click("#st-theme")
+    desk.set_viewport_size({"width": 390, "height": 844})
+    assert desk.evaluate("document.documentElement.scrollWidth") <= 390
+    desk.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_one_prompt_is_looked_at(desk: Page) -> None:
+    look(desk, HOSTILE)
+    seen = desk.locator("#st-attention-seen")
+    expect(seen.locator(".st-ribbon-text")).to_contain_text("alert(1)")
+    assert desk.locator("#st-body script, #st-body img").count() == 0
+    expect(seen.locator("[data-figure='mass']")).to_have_text(re.compile(r"[\d.]+ %"))
+    expect(seen.locator("[data-figure='lift']")).to_have_text(re.compile(r"[\d.]+ ×"))
+    expect(seen.locator("[data-notice]")).to_contain_text("not what it uses")
+    before = seen.locator("[data-figure='mass']").inner_text()
+    seen.locator("#st-layer").select_option("2")
+    expect(seen.locator("[data-figure='mass']")).not_to_have_text(before)
+    seen.locator(".st-ribbon").focus()
+    desk.keyboard.press("ArrowRight")
+    expect(seen.locator("[aria-live=polite]")).to_contain_text(re.compile(r"Token \d+ of \d+.*times uniform"))
+    desk.reload()
+    expect(desk.locator("#st-attention-seen .st-ribbon")).to_have_count(1, timeout=30_000)
+    checked(desk)
+
+
+def test_an_answer_is_metered(desk: Page) -> None:
+    visit(desk, "/attention")
+    desk.fill("#st-preference", "I love quiet places.")
+    desk.fill("#st-query", "Where should I work?")
+    desk.click("text=With an answer")
+    desk.fill("#st-answer", "Step 1: You love quiet places. Step 2: Go to the library.")
+    desk.click("#st-look")
+    rows = desk.locator("#st-attention-seen [data-quadrant]")
+    expect(rows.first).to_be_visible(timeout=120_000)
+    expect(rows.nth(1)).to_contain_text("You love quiet places")
+    checked(desk)
+
+
+def test_what_cannot_be_seen_is_said_in_its_place(own: Server, browser: Browser) -> None:
+    page = browser.new_page(base_url=own.base)
+    visit(page, "/attention")
+    page.fill("#st-preference", "☃" * 5_000)
+    page.fill("#st-query", "Where?")
+    page.click("#st-look")
+    expect(page.locator("#st-look-said")).to_contain_text("Nothing is cut off", timeout=120_000)
+    visit(page, "/attention?job=99")
+    expect(page.locator("[role=alert]")).to_contain_text("no job 99")
+    page.close()
+
+
+def test_eight_thousand_tokens_are_one_text_over_canvas(own: Server, desk: Page) -> None:
+    name = long_slice(own)
+    visit(desk, f"/attention?of={name},{name}")
+    ribbons = desk.locator("#st-attention-seen .st-ribbon")
+    expect(ribbons).to_have_count(2, timeout=60_000)
+    assert int(ribbons.first.locator(".st-ribbon-inner").get_attribute("data-measured") or 0) >= TOKENS
+    assert desk.locator("#st-attention-seen *").count() < 1_000, "tokens are no elements"
+    ribbons.first.evaluate("box => { box.scrollTop = box.scrollHeight / 2; }")
+    ribbons.first.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    drawn = ribbons.first.evaluate(
+        """box => [...box.querySelectorAll("canvas")].some((one) => {
+          const top = parseFloat(one.style.top), at = box.scrollTop;
+          return top <= at && at < top + 1000 && one.width > 300;
+        })"""
+    )
+    assert drawn, "what is scrolled to is drawn"
+    desk.locator("#st-head").select_option("3")
+    expect(desk.locator("#st-attention-seen .st-head-grid").first).to_be_visible()
+
+
+def test_a_job_is_read(desk: Page) -> None:
+    visit(desk, "/attention")
+    desk.click("[data-run='1'] a")
+    desk.wait_for_selector("[data-ready]")
+    expect(desk.locator("#st-attention-figures tbody tr")).to_have_count(2, timeout=180_000)
+    expect(desk.locator("#st-attention-curve svg [data-curve]")).to_have_count(2)
+    expect(desk.locator("#st-attention-change [data-change='mass']")).to_contain_text("0.00")
+    desk.locator("[data-choice='mass']").click()
+    expect(desk.locator("#st-attention-curve figure")).to_have_attribute("data-by", "mass")
+    desk.click("[data-case='0']")
+    view = desk.locator("#st-attention-view")
+    expect(view.locator(".st-ribbon")).to_have_count(2, timeout=30_000)
+    view.locator("[data-choice='minus']").click()
+    expect(view.locator(".st-ribbon-legend")).to_contain_text("−0.05")
+    checked(desk)
+    desk.click("[data-case='2']")
+    expect(view).to_contain_text("mean over layers and heads was kept")
+
+
+def test_an_order_is_checked_before_it_starts(desk: Page) -> None:
+    visit(desk, "/attention")
+    desk.click("#st-attention-new > summary")
+    expect(desk.locator("#st-attention-command")).to_contain_text('"kind":"attention"')
+    checked(desk)
+
+
+def test_why_this_and_what_an_edit_shifts(desk: Page) -> None:
+    visit(desk, "/respond")
+    desk.uncheck("#st-both")
+    desk.fill("#st-preference", "I love quiet places.")
+    desk.fill("#st-query", "Where should I work?")
+    desk.click("#st-respond")
+    side = desk.locator("[data-side='0']")
+    side.locator("[data-ask-why='this']").click(timeout=180_000)
+    expect(side.locator("[data-why='this'] .st-ribbon")).to_be_visible(timeout=120_000)
+    expect(side.locator("[data-quadrant]").first).to_be_visible()
+    checked(desk)
+    desk.fill("#st-edited", "I hate quiet places.")
+    desk.click("#st-again")
+    side.locator("[data-ask-why='shift']").click(timeout=180_000)
+    shift = side.locator("[data-shift='mass']")
+    expect(shift).to_have_count(2, timeout=120_000)
+    expect(shift.first).to_have_text(re.compile(r"[\d.]+ %"))
