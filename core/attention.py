@@ -88,52 +88,63 @@ def measure(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Measured 
     return Measured(mass, share, mass / share, float(values[0]), held, kept_mass, kept_share, kept_lift)
 
 
-class Control(NamedTuple):
-    """The region beside every other span of the same length in the messages.
+SHORTEST = 4
+"""Other spans may be shorter than the region by this factor where none is as long."""
 
-    `windows`: how many there are; `mean`, `low` and `high`: their mass, mean and the middle 95 %; `above`: the part of them that
-    gets less than the region, ties by half.
+
+class Control(NamedTuple):
+    """The region beside every other span of the messages.
+
+    `windows`: how many there are; `length`: their tokens; `mean`, `low` and `high`: their mass, mean and the middle 95 %, as if
+    they were as long as the region; `above`: the part of them that gets less than the region, ties by half.
     """
 
     windows: int
+    length: int
     mean: float
     low: float
     high: float
     above: float
 
 
-def windows(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Floats | Unmeasured:
-    """The mass of every other span as long as the region, (N,): what a control draws from.
+class Windows(NamedTuple):
+    """The mass of every other span, (N,), scaled to the length of the region, and how many tokens a span has."""
 
-    A span is a run of tokens of messages, template tokens in it passed over, that touches neither the region nor the first
-    token. Where the region has a fraction of tokens, spans have the next whole number and their mass is scaled to it.
+    masses: Floats
+    length: int
+
+
+def windows(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Windows | Unmeasured:
+    """Every other span as long as the region; where the messages have none, half as long, or a quarter.
+
+    What a control draws from. A span is a run of tokens of messages, template tokens in it passed over, that touches neither
+    the region nor the first token. Spans have a whole number of tokens; their mass is scaled to what the region has.
     """
     values, region, kept = np.asarray(row, dtype=np.float64), prompt.region(name), kept_tokens(prompt)
     tokens = float(region.sum(dtype=np.float64))
     if tokens <= 0:
         return Unmeasured(f"The prompt holds no {name}, so there is nothing to compare other spans with.")
-    length = max(1, round(tokens))
     free = kept & (region == 0)
     sums = np.concatenate([[0.0], np.cumsum(np.where(free, values, 0.0))])
     side = np.cumsum(region > 0)
-    found: list[Floats] = []
-    for run in np.unique(side[free]):
-        places = np.flatnonzero(free & (side == run))
-        if len(places) >= length:
-            found.append(sums[places[length - 1 :] + 1] - sums[places[: len(places) - length + 1]])
-    if not found:
-        return Unmeasured(f"No other part of the messages has {length} tokens, so there is no control for the {name}.")
-    return np.concatenate(found) * (tokens / length)
+    runs = [np.flatnonzero(free & (side == run)) for run in np.unique(side[free])]
+    length = max(1, round(tokens))
+    for wanted in dict.fromkeys((length, -(-length // 2), -(-length // SHORTEST))):
+        found = [sums[run[wanted - 1 :] + 1] - sums[run[: len(run) - wanted + 1]] for run in runs if len(run) >= wanted]
+        if found:
+            return Windows(np.concatenate(found) * (tokens / wanted), wanted)
+    return Unmeasured(f"No other part of the messages has even {wanted} tokens, so there is no control for the {name}.")
 
 
 def control(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Control | Unmeasured:
-    """The region beside all other spans of its length. Nothing is drawn: there are few enough to look at every one."""
+    """The region beside all other spans. Nothing is drawn: there are few enough to look at every one."""
     others = windows(row, prompt, name)
     if isinstance(others, Unmeasured):
         return others
     mass = float(np.asarray(row, dtype=np.float64) @ prompt.region(name))
-    low, high = np.quantile(others, [0.025, 0.975])
-    return Control(len(others), float(others.mean()), float(low), float(high), part_below(others, mass))
+    low, high = np.quantile(others.masses, [0.025, 0.975])
+    mean, above = float(others.masses.mean()), part_below(others.masses, mass)
+    return Control(len(others.masses), others.length, mean, float(low), float(high), above)
 
 
 def part_below(others: Floats, value: float) -> float:

@@ -23,7 +23,7 @@ DRAWS = 2000
 
 class Reading(NamedTuple):
     """One prompt of a scenario read by a model: its figures, its bins (mass and share, (BINS,) each), and the masses of other
-    spans of the same length (N,), empty where there are none."""
+    spans (N,), empty where there are none."""
 
     scenario: str
     figures: Measured
@@ -95,7 +95,7 @@ def reading(scenario: str, row: ArrayLike, prompt: Prompt) -> Reading | Unmeasur
         return figures
     if isinstance(bins, Unmeasured):
         return bins
-    return Reading(scenario, figures, *bins, np.empty(0) if isinstance(others, Unmeasured) else others)
+    return Reading(scenario, figures, *bins, np.empty(0) if isinstance(others, Unmeasured) else others.masses)
 
 
 def token_change(before: Slice, after: Slice) -> TokenChange | Unmeasured:
@@ -132,7 +132,7 @@ def control_mean(readings: Sequence[Reading], rng: np.random.Generator, draws: i
     """Draw one other span of every prompt that has one, `draws` times, and compare the means."""
     usable = [one for one in readings if len(one.others)]
     if not usable:
-        return Unmeasured("In no prompt is there another span as long as the preference, so there is no control.")
+        return Unmeasured("In no prompt is there another span to lay beside the preference, so there is no control.")
     means = np.mean([rng.choice(one.others, size=draws) for one in usable], axis=0)
     region = float(np.mean([one.figures.mass for one in usable]))
     low, high = np.quantile(means, [0.025, 0.975])

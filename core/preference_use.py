@@ -72,7 +72,8 @@ class Use(NamedTuple):
 
     `lift` is the mean lift of its tokens on the preference, among the messages of the prompt; `mass` their mean mass. `drop`:
     mean log probability with the preference minus without, in nats a token, `error` its standard error over the tokens (NaN
-    for one); `drop_other` the same beside another or reversed preference, NaN where none was tried.
+    for one); `drop_other` the same beside another or reversed preference, NaN where none was tried. `clear`: the drop is further
+    than 1.96 errors from the threshold, so that more tokens of the kind would hardly change the case.
     """
 
     start: int
@@ -84,6 +85,7 @@ class Use(NamedTuple):
     error: float
     drop_other: float
     quadrant: Quadrant
+    clear: bool
 
 
 class Meter(NamedTuple):
@@ -155,7 +157,8 @@ def meter(answer: Answer, prompt: Prompt, evidence: Evidence, at: Thresholds | N
         error = float(drops[own].std(ddof=1) / np.sqrt(len(own))) if len(own) > 1 else float("nan")
         beside = float("nan") if other is None else float(other[own].mean())
         mass = float(table[own, 0].mean())
-        return Use(*span, len(own), mass, lift, drop, error, beside, quadrant(lift, drop, at))
+        clear = abs(drop - at.drop) > 1.96 * error
+        return Use(*span, len(own), mass, lift, drop, error, beside, quadrant(lift, drop, at), clear)
 
     whole = use((0, len(answer.text)), np.arange(count))
     return Meter(whole, tuple(use(span, own) for span, own in parts if len(own)), drops, table[:, 0])

@@ -9,13 +9,14 @@ from db.engine import Database
 
 _SETS = """
 SELECT s.id, s.name, s.version, s.form, s.sample, s.created_at, s.records, s.trees, s.nodes, s.paths, s.problems,
-       (SELECT count(*) FROM source_file f WHERE f.set_id = s.id) AS files
+       (SELECT count(*) FROM source_file f WHERE f.set_id = s.id) AS files,
+       (SELECT count(*) FROM scenario c WHERE c.set_id = s.id) AS scenarios
 FROM data_set s
 """
 
 
 class DataSet(NamedTuple):
-    """One version of a named set with its counts. `nodes` counts the roots too."""
+    """One version of a named set with its counts. `nodes` counts the roots too; `scenarios` are records that state one."""
 
     id: int
     name: str
@@ -29,6 +30,7 @@ class DataSet(NamedTuple):
     paths: int
     problems: int
     files: int
+    scenarios: int
 
 
 class SourceFile(NamedTuple):

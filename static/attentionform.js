@@ -3,8 +3,8 @@
   "use strict";
   const Subtext = (window.Subtext = window.Subtext || {});
   const choices = (form, values, label, most, changed, more = () => []) => {
-    const { el, fill } = Subtext, box = el("div");
-    const draw = () => fill(box, values.map((value, place) => {
+    const { el, fill } = Subtext, box = el("div", { class: "st-attention-chosen" });
+    const draw = () => fill(box, el("span", { class: "st-label" }, "Models"), values.map((value, place) => {
       const made = el("select", { "aria-label": `${label} ${place + 1}`, onchange: () => { values[place] = made.value; changed(); } }, [...form.models, ...more()].map((one) => el("option", { value: one.value }, one.label)));
       made.value = value;
       return el("span", { class: "st-judge" }, made, el("button", { class: "st-button st-quiet", type: "button", disabled: values.length < 2, "aria-label": `Remove ${label.toLowerCase()} ${place + 1}`, onclick: () => { values.splice(place, 1); draw(); changed(); } }, "Remove"));
@@ -51,7 +51,7 @@
       } finally { go.disabled = false; }
     });
     const field = (label, control, hint) => el("label", {}, label, control, hint ? el("span", { class: "st-dim" }, hint) : null);
-    box.append(card("st-attention-one", "One prompt", el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); look(); } }, field("Preference", preference), field("Query", query), el("div", { class: "st-respond-row" }, field("Way of prompting", method)), el("div", {}, el("span", {}, "Models"), chosen.box),
+    box.append(card("st-attention-one", "One prompt", el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); look(); } }, field("Preference", preference), field("Query", query), el("div", { class: "st-respond-row" }, field("Way of prompting", method)), chosen.box,
       el("details", {}, el("summary", {}, "With an answer"), field("Answer", answer, "read again behind the prompt, with the preference, without it and with its reverse: what each sentence owes to it")), el("div", { class: "st-actions" }, go, el("button", { class: "st-button", type: "button", id: "st-example", onclick: example }, "Use an example")), said)), seen);
     return show;
   };
@@ -77,7 +77,7 @@
     const start = guarded(async () => { checked.wait(); const begun = await api("/api/attention/start", draft()); checked.draw(begun); if (begun.id !== null) location.assign(`/attention?job=${begun.id}`); });
     const part = (name) => form.fields.filter((field) => field.part === name).map(setting);
     box.append(card("st-attention-runs", "Over many scenarios", runs.length ? el("ul", { class: "st-next" }, runs.map((one) => el("li", { "data-run": one.id }, el("span", {}, el("a", { href: `/attention?job=${one.id}` }, one.name), " ", el("span", { class: "st-tag st-status", "data-status": one.status }, one.status)), el("span", { class: "st-dim" }, `Job ${one.id} · ${many(one.models, "model")} · ${Subtext.ago(one.created_at)}`)))) : el("p", { class: "st-dim" }, "No job has read attention yet."),
-      el("details", { id: "st-attention-new" }, el("summary", {}, "Read the attention of models over a set"), el("div", { class: "st-parameters" }, part("what"), waiting()), el("h3", {}, "Models"), el("p", { class: "st-dim" }, "The others are compared with the first one: before training, after training."), chosen.box, el("details", {}, el("summary", {}, "Every setting"), el("div", { class: "st-parameters" }, part("machine"))), el("h3", {}, "Before it starts"), told)));
+      el("details", { id: "st-attention-new" }, el("summary", {}, "Read the attention of models over a set"), el("div", { class: "st-parameters" }, part("what"), waiting()), chosen.box, el("p", { class: "st-dim" }, "The others are compared with the first one: before training, after training."), el("details", {}, el("summary", {}, "Every setting"), el("div", { class: "st-parameters" }, part("machine"))), el("h3", {}, "Before it starts"), told)));
     later(0);
   };
 })();

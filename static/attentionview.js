@@ -12,10 +12,10 @@
   // What the numbers of a row are called, and what each means.
   const NAMES = [["mass", "Mass", "of the attention lies on the preference (the paper's number)"], ["share", "Share of tokens", "of the prompt is the preference"], ["lift", "Lift", "mass by share; 1 is what uniform attention gives"], ["kept_mass", "Mass without sink and template", "among the tokens of messages, without the first token"], ["kept_lift", "Lift without sink and template", "the same by its share of those tokens"], ["first", "First token", "of the attention lies on it: the sink of most models"]];
   const value = (name, number) => { const { none, share, number: plain } = Subtext.evaluating; return none(number) ? "–" : name.endsWith("lift") ? `${plain(number, 2)} ×` : `${share(number)} %`; };
-  Subtext.attentionFigures = ({ figures, control, reason }) => {
+  Subtext.attentionFigures = ({ figures, control, reason, tokens }) => {
     const { el } = Subtext, { none, share } = Subtext.evaluating;
     if (!figures) return el("p", { class: "st-warning" }, reason || "Nothing can be said about this prompt.");
-    const beside = control && none(control.mean) ? control.reason : `${share(control.mean)} % [${share(control.low)} to ${share(control.high)}] on ${Subtext.many(control.windows, "other span")} as long; the preference is above ${share(control.above, 0)} % of them`;
+    const beside = control && none(control.mean) ? control.reason : `${share(control.mean)} % [${share(control.low)} to ${share(control.high)}] on ${Subtext.many(control.windows, "other span")} ${control.length < Math.round(figures.share * tokens) ? `of ${Subtext.many(control.length, "token")}, taken as if they were as long` : "as long"}; the preference is above ${share(control.above, 0)} % of them`;
     return el("div", {}, el("dl", { class: "st-facts st-token-facts" }, NAMES.map(([name, label, meaning]) => [el("dt", {}, label), el("dd", { "data-figure": name, title: meaning }, value(name, figures[name]))])), el("p", { class: "st-dim", "data-figure": "control" }, `Other spans: ${beside}`));
   };
   Subtext.attentionNames = NAMES;

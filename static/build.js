@@ -3,7 +3,7 @@ Subtext.build = (element) => Subtext.page(element, "Build", async () => {
   const { el, api, fill, guarded, many } = Subtext;
   const find = (id) => element.querySelector(`#${id}`);
   const [{ defaults, roles, critics }, sets] = await Promise.all([api("/api/build"), api("/api/sets")]);
-  const sources = sets.filter((set) => set.scenarios === undefined || set.scenarios);
+  const sources = sets.filter((set) => set.scenarios);
 
   const input = (id, more) => el("input", { id: `st-${id}`, ...more });
   const number = (id, min, max, step) => input(id, { type: "number", min, max, step: step || 1, value: defaults[id] });

@@ -3,7 +3,7 @@ Subtext.evalform = async (box) => {
   const { el, api, fill, guarded, many } = Subtext, { card, address, check } = Subtext.evaluating;
   const query = new URLSearchParams(location.search);
   const [form, sets, { jobs }] = await Promise.all([api("/api/evaluations/form"), api("/api/sets"), api("/api/jobs?limit=200")]);
-  const sources = sets.filter((set) => set.scenarios === undefined || set.scenarios);
+  const sources = sets.filter((set) => set.scenarios);
   if (!sources.length) {
     box.append(card("st-new", "A new evaluation", el("p", {}, "There is no set with scenarios yet. ", el("a", { href: "/data" }, "Import one"), " or ", el("a", { href: "/build" }, "build one"), ".")));
     return;

@@ -4,7 +4,7 @@ Subtext.train = (element) => Subtext.page(element, "Train a policy", async () =>
   const find = (id) => element.querySelector(`#${id}`);
   const query = new URLSearchParams(location.search);
   const [form, sets] = await Promise.all([api("/api/train"), api("/api/sets")]);
-  const sources = sets.filter((set) => set.scenarios === undefined || set.scenarios);
+  const sources = sets.filter((set) => set.scenarios);
   if (!sources.length) {
     fill(find("st-train-form"), el("p", {}, "There is no set with scenarios yet. ", el("a", { href: "/data" }, "Import one"), " or ", el("a", { href: "/build" }, "build one"), "."));
     find("st-train-check").closest("section").hidden = true;

@@ -127,7 +127,7 @@ def _form(context: Context) -> dict[str, Any]:
     return words() | {
         "models": [one._asdict() for one in choices(context, "policy")],
         "methods": [{"value": way, "label": label} for way, label in WAYS.items()],
-        "sets": [one._asdict() for one in sets.all_sets(context.database) if one.records],
+        "sets": [one._asdict() for one in sets.all_sets(context.database) if one.scenarios],
         "fields": described(),
         "defaults": defaults,
         "most_models": MOST_MODELS,

@@ -6,6 +6,8 @@ from app.views.shell import shell
 
 BODY = """
 <h1 id="st-attention-name">Attention</h1>
+<p class="st-lead">Where a model looks at the moment it begins to answer, layer by layer and head by head, and how much of that
+falls on the preference; and, beside it, what the answer would lose without the preference.</p>
 <div id="st-attention"></div>
 """
 _SCRIPTS = (

@@ -120,7 +120,8 @@ def test_control_looks_at_every_other_span() -> None:
     others = windows(row, one)
     assert not isinstance(others, Unmeasured)
     # 1-2, 2-3 before; 6-7, 7-9 over the template's token 8, 9-10, 10-11 behind; none with 0, 4, 5 or across.
-    assert sorted(others.tolist()) == pytest.approx(sorted([0.03, 0.05, 0.09, 0.11, 0.13, 0.09]))
+    assert others.length == 2
+    assert sorted(others.masses.tolist()) == pytest.approx(sorted([0.03, 0.05, 0.09, 0.11, 0.13, 0.09]))
     found = control(row, one)
     assert isinstance(found, Control)
     assert (found.windows, found.above) == (6, 1.0)
@@ -135,7 +136,17 @@ def test_a_fraction_of_tokens_is_compared_with_as_much() -> None:
     one = prompt(30, (45, 71))
     others = windows(np.full(30, 1 / 30), one)
     assert not isinstance(others, Unmeasured)
-    assert others == pytest.approx(2.6 / 30)
+    assert others.masses == pytest.approx(2.6 / 30)
+
+
+def test_where_nothing_is_as_long_shorter_spans_are_scaled() -> None:
+    one = prompt(12, (10, 70))
+    row = np.array([0.2, *([0.05] * 6), 0.04, 0.06, 0.1, 0.2, 0.1])
+    others = windows(row, one)
+    assert not isinstance(others, Unmeasured)
+    # Five tokens are left of the messages: spans of 3, twice their mass.
+    assert others.length == 3
+    assert others.masses == pytest.approx([0.4, 0.72, 0.8])
 
 
 @given(st.integers(8, 200), st.data())

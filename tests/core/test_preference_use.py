@@ -79,6 +79,7 @@ def test_the_meter_by_hand() -> None:
     assert first.error == pytest.approx(0.5 * math.log(2))
     assert first.drop_other == pytest.approx(1.5 * math.log(2) + 1)
     assert second.drop == pytest.approx(-math.log(2) / 3)
+    assert (first.clear, second.clear) == (True, False), "0.05 is 2.8 errors below the one drop, 1.2 above the other"
     assert found.answer.tokens == 5
     assert found.answer.drop == pytest.approx(2 * math.log(2) / 5)
     assert found.drops == pytest.approx(given_ - without)
