@@ -133,7 +133,10 @@ def windows(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Windows |
         found = [sums[run[wanted - 1 :] + 1] - sums[run[: len(run) - wanted + 1]] for run in runs if len(run) >= wanted]
         if found:
             return Windows(np.concatenate(found) * (tokens / wanted), wanted)
-    return Unmeasured(f"No other part of the messages has even {wanted} tokens, so there is no control for the {name}.")
+    shortest = -(-length // SHORTEST)
+    return Unmeasured(
+        f"No other part of the messages has even {shortest} tokens, so there is no control for the {name}."
+    )
 
 
 def control(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Control | Unmeasured:
