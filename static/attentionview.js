@@ -4,7 +4,7 @@
   "use strict";
   const Subtext = (window.Subtext = window.Subtext || {});
   const unpack = (words, Kind) => new Kind(Uint8Array.from(atob(words), (char) => char.charCodeAt(0)).buffer);
-  const opened = (one) => ({ ...one, ends: unpack(one.ends, Int32Array), content: unpack(one.content, Uint8Array), preference: unpack(one.preference, Float32Array), query: unpack(one.query, Float32Array), mean: unpack(one.mean, Float32Array), masses: unpack(one.masses, Float32Array), told: { figures: one.figures, control: one.control, reason: one.reason }, heads_told: new Map() });
+  const opened = (one) => ({ ...one, ends: unpack(one.ends, Int32Array), content: unpack(one.content, Uint8Array), preference: unpack(one.preference, Float32Array), query: unpack(one.query, Float32Array), mean: unpack(one.mean, Float32Array), masses: unpack(one.masses, Float32Array), told: { figures: one.figures, control: one.control, reason: one.reason, tokens: one.tokens }, heads_told: new Map() });
   const quantile = (values, part) => { const sorted = Float32Array.from(values).sort(); return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] : 0; };
 
   Subtext.attentionSlice = async (of) => opened(await Subtext.api(`/api/attention/slices/${of}`));

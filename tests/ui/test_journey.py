@@ -312,7 +312,7 @@ def test_the_pages_behind_more(page: Page) -> None:
     button, links = page.locator("#st-more"), page.locator("#st-more-links")
     expect(links).to_be_hidden()
     button.click()
-    expect(links.get_by_role("link")).to_have_text(["Score", "Models", "Settings", "People"])
+    expect(links.get_by_role("link")).to_have_text(["Attention", "Score", "Models", "Settings", "People"])
     page.keyboard.press("Escape")
     expect(links).to_be_hidden()
     button.click()
