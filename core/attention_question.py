@@ -23,28 +23,34 @@ WAYS: Mapping[Way, str] = {
 
 
 class Question(NamedTuple):
-    """A prompt, where its texts stand (`core.regions`), the same without the preference, and with the reverse of it."""
+    """A prompt, where its texts stand (`core.regions`), the same without the preference, and with `reverse` in its place."""
 
     messages: tuple[Message, ...]
     places: Mapping[str, Place]
     without: tuple[Message, ...]
     other: tuple[Message, ...]
+    reverse: str
 
 
-def question(preference: str, query: str, way: Way = "step_by_step", before: Sequence[Exchange] = ()) -> Question:
+def question(
+    preference: str, query: str, way: Way = "step_by_step", before: Sequence[Exchange] = (), other: str = ""
+) -> Question:
     """The prompt that a query gets under a preference, after the exchanges `before`.
+
+    `other` is the reverse of the preference in a person's words; without them it is what `core.rewording` makes of it.
 
     Where nothing came before, preference and query stand in fences of one message, and "without" leaves the fence empty.
     Otherwise the preference is the first message of the conversation, and "without" leaves out that exchange.
     """
+    turned = other.strip() or reverse(preference)
     asked = messages(Method(way), Case(preference, query), before)
     found = {name: place for name in (PREFERENCE, QUERY) if (place := fenced_place(asked, name)) is not None}
     own = found.get(PREFERENCE)
     if own is not None:
-        return Question(asked, found, replaced(asked, own, ""), replaced(asked, own, defused(reverse(preference))))
+        return Question(asked, found, replaced(asked, own, ""), replaced(asked, own, defused(turned)), turned)
     own = Place(1, 0, len(asked[1].content))
-    turned = replaced(asked, own, defused(reverse(preference)))
-    return Question(asked, {PREFERENCE: own, **found}, (asked[0], *asked[3:]), turned)
+    beside = replaced(asked, own, defused(turned))
+    return Question(asked, {PREFERENCE: own, **found}, (asked[0], *asked[3:]), beside, turned)
 
 
 def question_to_json(asked: Question) -> dict[str, Any]:
@@ -54,6 +60,7 @@ def question_to_json(asked: Question) -> dict[str, Any]:
         "places": dict(asked.places),
         "without": asked.without,
         "other": asked.other,
+        "reverse": asked.reverse,
     }
 
 
@@ -64,4 +71,4 @@ def question_from_json(told: Mapping[str, Any]) -> Question:
         return tuple(Message(role, content) for role, content in told[name])
 
     places = {name: Place(*place) for name, place in told["places"].items()}
-    return Question(read("messages"), places, read("without"), read("other"))
+    return Question(read("messages"), places, read("without"), read("other"), told["reverse"])

@@ -17,6 +17,9 @@ from core.preference_use import MEANING, Meter
 from core.regions import PREFERENCE, QUERY
 from core.rollouts import utf16
 
+MOST_REVERSE = 2000
+"""Characters of a reversed preference that are shown."""
+
 
 def packed(values: ArrayLike, kind: str = "<f4") -> str:
     """An array as base64 of its bytes."""
@@ -60,14 +63,15 @@ def told_slice(one: Slice) -> dict[str, Any]:
     }
 
 
-def told_meter(use: Meter | Unmeasured | None) -> dict[str, Any] | None:
-    """The meter of an answer, `reason` where there is none, None where no answer was asked for."""
+def told_meter(use: Meter | Unmeasured | None, reverse: str) -> dict[str, Any] | None:
+    """The meter of an answer, `reason` where there is none, None where no answer was asked for. `reverse` is the text that
+    stood in the place of the preference."""
     if use is None:
         return None
     if isinstance(use, Unmeasured):
         return {"reason": use.reason}
     sentences = [objects(one) for one in use.sentences]
-    return plain({"answer": objects(use.answer), "sentences": sentences})
+    return plain({"answer": objects(use.answer), "sentences": sentences, "reverse": reverse[:MOST_REVERSE]})
 
 
 def told_summary(found: Summary | Unmeasured) -> dict[str, Any]:

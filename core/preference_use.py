@@ -2,7 +2,8 @@
 
 Pure. Knows log probabilities, rows of attention and where the tokens of an answer end; not which model gave them. The drop of a
 token is log p(token | preference, query) - log p(token | query alone), in nats: how much more likely the preference makes it. It
-is a counterfactual, the attention is not; the two together tell four cases apart (FEATURES, 3.4).
+is a counterfactual, the attention is not; the two together tell four cases apart (FEATURES, 3.4), and what the preference makes
+less likely is a case of its own, wherever the model looks.
 """
 
 import re
@@ -17,13 +18,14 @@ from core.regions import Prompt, Span
 from core.steps import steps_of_tokens
 
 Floats = NDArray[np.float64]
-Quadrant = Literal["uses", "looks only", "uses without looking", "ignores"]
+Quadrant = Literal["uses", "looks only", "uses without looking", "ignores", "against"]
 
 MEANING: dict[Quadrant, str] = {
     "uses": "Looks at the preference, and would be less likely without it.",
     "looks only": "Looks at the preference, but would be as likely without it.",
     "uses without looking": "Hardly looks at the preference, but would be less likely without it.",
     "ignores": "Hardly looks at the preference, and would be as likely without it.",
+    "against": "Would be likelier without the preference: what it says goes against it.",
 }
 
 MOST_SENTENCES = 400
@@ -37,7 +39,7 @@ class Thresholds:
 
     `lift` 1: the preference gets more than its share of the attention that the messages of the prompt get (without the first
     token and the template's own). `drop` 0.05 nats a token: without the preference the sentence is 5 % less likely at each
-    token, over 20 tokens by a factor of e.
+    token, over 20 tokens by a factor of e. Where it is likelier by as much, it goes against the preference.
     """
 
     lift: float = 1.0
@@ -73,7 +75,7 @@ class Use(NamedTuple):
     `lift` is the mean lift of its tokens on the preference, among the messages of the prompt; `mass` their mean mass. `drop`:
     mean log probability with the preference minus without, in nats a token, `error` its standard error over the tokens (NaN
     for one); `drop_other` the same beside another or reversed preference, NaN where none was tried. `clear`: the drop is further
-    than 1.96 errors from the threshold, so that more tokens of the kind would hardly change the case.
+    than 1.96 errors from both thresholds, so that more tokens of the kind would hardly change the case.
     """
 
     start: int
@@ -121,8 +123,10 @@ def sentences(text: str) -> tuple[Span, ...]:
 
 
 def quadrant(lift: float, drop: float, at: Thresholds) -> Quadrant:
-    """Which of the four cases; a lift that is NaN counts as not looking."""
+    """Which of the cases; a lift that is NaN counts as not looking."""
     looks = lift > at.lift
+    if drop < -at.drop:
+        return "against"
     if drop > at.drop:
         return "uses" if looks else "uses without looking"
     return "looks only" if looks else "ignores"
@@ -157,7 +161,7 @@ def meter(answer: Answer, prompt: Prompt, evidence: Evidence, at: Thresholds | N
         error = float(drops[own].std(ddof=1) / np.sqrt(len(own))) if len(own) > 1 else float("nan")
         beside = float("nan") if other is None else float(other[own].mean())
         mass = float(table[own, 0].mean())
-        clear = abs(drop - at.drop) > 1.96 * error
+        clear = abs(abs(drop) - at.drop) > 1.96 * error
         return Use(*span, len(own), mass, lift, drop, error, beside, quadrant(lift, drop, at), clear)
 
     whole = use((0, len(answer.text)), np.arange(count))

@@ -11,7 +11,14 @@ _PAIRS = (
     ("am", "am not"), ("have", "do not have"), ("share", "do not share"), ("eat", "do not eat"), ("need", "do not need"),
 )  # fmt: skip
 _WITHOUT = re.compile(r"\b(?:do not|don['’]t|does not|doesn['’]t|did not|didn['’]t) (?=\w)", re.IGNORECASE)
-_NOT = re.compile(r"\b(am|are|is|was|can|could|will|would|should|must) ?(?:not|n['’]t)\b|\b(can)not\b", re.IGNORECASE)
+_NOT = re.compile(
+    r"\b(?:(?P<verb>am|are|is|was|can|could|will|would|should|must) not|(?P<joined>are|is|was|could|would|should|must)n['’]t"
+    r"|(?P<can>can)(?:not|['’]t)|(?P<wo>wo)n['’]t)\b",
+    re.IGNORECASE,
+)
+_MORE = re.compile(
+    r"[,;:—–\n]|[.!?…]\s|\b(?:and|or|but|because|although|though|unless|if|when|while|since|so|that)\b", re.IGNORECASE
+)
 _FIRST = re.compile(r"\bI(?P<gap> (?:\w+ly )?)(?P<verb>\w+)\b")
 
 
@@ -21,14 +28,23 @@ def paraphrase(preference: str) -> str:
 
 
 def reverse(preference: str) -> str:
-    """The reverse of a sentence about oneself: a negation taken away, a verb turned round, or a frame that says so."""
+    """The reverse of what somebody says of oneself.
+
+    A plain sentence loses its negation or has its verb turned round. Anything with a second part, of which a rule might turn the
+    wrong one, and any verb that is not known, gets a frame that says the opposite is true.
+    """
     text = preference.strip()
-    made = _WITHOUT.sub("", text, count=1)
-    if made == text:
-        made = _NOT.sub(lambda found: found[1] or found[2], text, count=1)
-    if made == text:
-        made = _FIRST.sub(_turned, text, count=1)
+    made = text
+    if not _MORE.search(text):
+        for pattern, turned in ((_WITHOUT, ""), (_NOT, _affirmed), (_FIRST, _turned)):
+            made = pattern.sub(turned, text, count=1)
+            if made != text:
+                break
     return made if made != text else f"The opposite of this is true for me: {text}"
+
+
+def _affirmed(found: re.Match[str]) -> str:
+    return "will" if found["wo"] else found["verb"] or found["joined"] or found["can"]
 
 
 def _turned(found: re.Match[str]) -> str:

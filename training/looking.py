@@ -43,10 +43,9 @@ def look(probe: Probe, asked: Question, scenario: str, answer: str = "") -> Look
     found = make_slice(probe.loaded.name[:600], scenario, prompt, weights)
     if not answer.strip():
         return Looked(found, None)
-    try:
-        tokens = written_answer(probe.loaded.tokenizer, asked.messages, answer)
-    except NotLoadable as error:
-        return Looked(found, Unmeasured(str(error)))
+    tokens = written_answer(probe.loaded.tokenizer, asked.messages, answer)
+    if isinstance(tokens, Unmeasured):
+        return Looked(found, tokens)
     return Looked(found, preference_use(probe, prompt, tokens, asked.without, asked.other), tokens.text)
 
 

@@ -29,7 +29,7 @@ def read_prompt(
         places = {name: place for name, place in found.items() if place is not None}
     if not tokenizer.is_fast:
         return Unplaced("This tokenizer does not say which characters a token stands for, so no text can be found.")
-    text = _rendered(tokenizer, messages)
+    text = rendered(tokenizer, messages)
     if isinstance(text, Unplaced):
         return text
     if len(text) > LONGEST:
@@ -37,14 +37,14 @@ def read_prompt(
     marked = mark(messages, places, text)
     if isinstance(marked, Unplaced):
         return marked
-    again = _rendered(tokenizer, marked.messages)
+    again = rendered(tokenizer, marked.messages)
     spans = again if isinstance(again, Unplaced) else read_marks(again, text, marked.marks)
     if isinstance(spans, Unplaced):
         return spans
     lost = [name for name, place in places.items() if name in spans and place.start < place.end and not spans[name]]
     if lost:
         return Unplaced(f"The chat template leaves out the message that holds the {lost[0]}.")
-    coded = _coded(tokenizer, text)
+    coded = tokens_of(tokenizer, text)
     if isinstance(coded, Unplaced):
         return coded
     return make_prompt(text, coded["input_ids"], coded["offset_mapping"], {**dict.fromkeys(places, ()), **spans})
@@ -52,12 +52,13 @@ def read_prompt(
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int] | Unplaced:
     """The token ids of a prompt, as when it is answered."""
-    text = _rendered(tokenizer, messages)
-    coded = text if isinstance(text, Unplaced) else _coded(tokenizer, text)
+    text = rendered(tokenizer, messages)
+    coded = text if isinstance(text, Unplaced) else tokens_of(tokenizer, text)
     return coded if isinstance(coded, Unplaced) else list(coded["input_ids"])
 
 
-def _rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str | Unplaced:
+def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str | Unplaced:
+    """The text of a prompt that waits for a reply."""
     asked: list[dict[str, Any]] = [message._asdict() for message in messages]
     try:
         text = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
@@ -66,8 +67,11 @@ def _rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -
     return str(text)
 
 
-def _coded(tokenizer: PreTrainedTokenizerBase, text: str) -> Any:
-    """Tokens with offsets, or Unplaced. The template writes the special tokens; a tokenizer that is set to cut must not."""
+def tokens_of(tokenizer: PreTrainedTokenizerBase, text: str) -> Any:
+    """Token ids with their places in the text, or Unplaced.
+
+    The template writes the special tokens; a tokenizer that is set to cut must not.
+    """
     try:
         return tokenizer(text, add_special_tokens=False, truncation=False, padding=False, return_offsets_mapping=True)
     except (TypeError, ValueError) as error:

@@ -15,24 +15,30 @@ from core.preference_use import Answer, Evidence, Meter, Thresholds, meter
 from core.regions import PREFERENCE, Prompt, Unplaced
 from training.models import NotLoadable
 from training.probe import Probe
-from training.prompt_tokens import prompt_ids
-from training.turns import decoded, turn
+from training.prompt_tokens import prompt_ids, rendered, tokens_of
 
 
-def written_answer(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str) -> Answer:
-    """An answer of which only the text is known, as the tokens that the tokenizer makes of it, its end of turn included.
+def written_answer(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], text: str) -> Answer | Unmeasured:
+    """An answer of which only the text is known, as the tokens that the tokenizer makes of it behind the prompt.
 
-    Raises NotTrainable where the chat template does not put a reply behind its prompt.
+    No token ends the turn: what is measured are the words of the answer, also where it was cut. Where the tokenizer would join
+    the end of the prompt with the beginning of the answer, the answer is made into tokens by itself, as a model writes it.
+    Unmeasured, with the reason, where there is no prompt or no text.
     """
-    found = turn(tokenizer, messages, text)
-    ids, ends = found.ids[found.start :], found.ends[found.start :]
-    return Answer(found.reply, tuple(ids), tuple(ends), ended=True)
-
-
-def sampled_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], ends: frozenset[int]) -> Answer:
-    """An answer as a model sampled it; `ends` are the tokens that end a turn (`Loaded.ends`)."""
-    found = decoded(tokenizer, ids)
-    return Answer(found.text, tuple(ids), tuple(found.ends), ended=bool(ids) and ids[-1] in ends)
+    before = rendered(tokenizer, messages)
+    if isinstance(before, Unplaced):
+        return Unmeasured(before.reason)
+    prompt, whole, alone = (tokens_of(tokenizer, one) for one in (before, before + text, text))
+    for one in (prompt, whole, alone):
+        if isinstance(one, Unplaced):
+            return Unmeasured(one.reason)
+    start = len(prompt["input_ids"])
+    if whole["input_ids"][:start] == prompt["input_ids"]:
+        found, skipped = whole, len(before)
+    else:
+        found, start, skipped = alone, 0, 0
+    ids = tuple(found["input_ids"][start:])
+    return Answer(text, ids, tuple(end - skipped for _, end in found["offset_mapping"][start:]), ended=False)
 
 
 def preference_use(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from app.actions.evaluation_plan import engine_for
 from app.context import Context
-from app.engines.choices import place, served_model, servers, usable
+from app.engines.choices import named_folder, place, served_model, servers, usable
 from app.engines.endpoint import Endpoint, Local
 from app.engines.roles import STARTER, checkpoint_digest
 from app.errors import Refused
@@ -30,16 +30,10 @@ def checkpoint_of(context: Context, chosen: str) -> Checkpoint:
         case Endpoint(base_url=base_url, model=model):
             return _served(context, base_url, shorten(model, 120))
         case Local(path=path):
-            return _at(context, path)
+            name, digest = named_folder(context, path)
+            return Checkpoint(name, path, digest)
         case None:
             return Checkpoint("starter model", STARTER, checkpoint_digest(STARTER))
-
-
-def _at(context: Context, folder: Path) -> Checkpoint:
-    for model in models.listing(context.database):
-        if place(context, model).resolve() == folder.resolve():
-            return Checkpoint(f"{model.name} (model {model.id})", folder, model.digest)
-    return Checkpoint(shorten(folder.name, 120), folder, checkpoint_digest(folder))
 
 
 def _served(context: Context, base_url: str, name: str) -> Checkpoint:

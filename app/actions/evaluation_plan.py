@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from app.actions.bases import base_at
 from app.context import Context
-from app.engines.choices import engine_of
+from app.engines.choices import engine_of, named_folder
 from app.engines.endpoint import Endpoint, Engine, Local, Role
 from app.engines.roles import STARTER, checkpoint_digest
 from app.errors import Refused
@@ -23,7 +23,7 @@ from core.prompts import FURTHER, PROMPTS, digest
 from core.prompts.policy import Shot
 from core.specs import read_spec
 from core.types import Foreign, Tree, shorten
-from db import evaluations, jobs, models, scenarios, sets
+from db import evaluations, jobs, scenarios, sets
 from db.evaluations import Case, Evaluation, Line, New
 from db.scenarios import Head
 
@@ -203,10 +203,7 @@ def named(context: Context, role: Role, chosen: str) -> tuple[str, str]:
         case Endpoint(model=model):
             return shorten(model, 120), ""
         case Local(path=path):
-            for model in models.listing(context.database):
-                if (context.settings.data / model.path).resolve() == path.resolve():
-                    return f"{model.name} (model {model.id})", model.digest
-            return shorten(path.name, 120), checkpoint_digest(path)
+            return named_folder(context, path)
         case None:
             return "starter model", checkpoint_digest(STARTER)
 

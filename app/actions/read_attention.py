@@ -7,13 +7,14 @@ stands in numbers.jsonl is not read again. The report is made of the slices at t
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.actions.attention_files import PLAN, append, done, slice_name, store
 from app.actions.attention_models import Checkpoint, checkpoint_of
 from app.actions.attention_report import write_report
 from app.context import Context
 from app.errors import Refused
+from core.attention import Unmeasured
 from core.attention_question import question
 from core.attention_spec import AttentionSpec
 from core.attention_told import told_figures, told_meter
@@ -21,6 +22,9 @@ from core.critic_data import group_of
 from core.evaluation.cases import case_of
 from core.jobs import Reporter
 from db import scenarios, sets
+
+if TYPE_CHECKING:
+    from training.probe import Probe
 
 HELD_OUT = ("validation", "test")
 
@@ -57,7 +61,10 @@ def cases(context: Context, spec: AttentionSpec) -> list[Asked]:
 
 
 def read_attention(context: Context, spec: AttentionSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
-    """Run the order to its end, or until it is told to stop. Returns counts. Raises Refused."""
+    """Run the order to its end, or until it is told to stop. Returns counts.
+
+    A model that cannot be read does not keep the others from being read and reported. Raises Refused, then at the end.
+    """
     own = cases(context, spec)
     found = [checkpoint_of(context, chosen) for chosen in spec.checkpoints]
     _planned(context, spec, folder, own, found)
@@ -66,17 +73,23 @@ def read_attention(context: Context, spec: AttentionSpec, folder: Path, reporter
     known = done(folder)
     total = len(own) * len(found)
     count = len(known)
+    refused: list[str] = []
     for place, one in enumerate(found):
-        left = [case for case in range(len(own)) if (place, case) not in known]
-        for case, told in _one_model(spec, folder, one, [(case, own[case]) for case in left], place):
-            append(folder, {"model": place, "case": case} | told)
-            count += 1
-            reporter.progress(count, total, f"{count:,} of {total:,} prompts were read.")
-            if reporter.cancelled():
-                break
+        left = [(case, own[case]) for case in range(len(own)) if (place, case) not in known]
+        try:
+            for case, told in _one_model(spec, folder, one, left, place):
+                append(folder, {"model": place, "case": case} | told)
+                count += 1
+                reporter.progress(count, total, f"{count:,} of {total:,} prompts were read.")
+                if reporter.cancelled():
+                    break
+        except Refused as refusal:
+            refused.append(f"{one.name} cannot be read. {refusal}")
         if reporter.cancelled():
             break
     report = write_report(folder, spec)
+    if refused:
+        raise Refused(" ".join(refused))
     return {"read": count, "planned": total, "unmeasured": sum(len(one["problems"]) for one in report["models"])}
 
 
@@ -86,28 +99,34 @@ def _one_model(
     if not left:
         return
     # Late: torch belongs to the process of a job that runs a model.
-    from core.attention import Unmeasured
-    from training.looking import look, write_answer
     from training.models import NotLoadable, load
     from training.probe import open_probe
 
     try:
-        loaded = load(checkpoint.folder, spec.device, checkpoint.name)
-        probe = open_probe(loaded)
+        probe = open_probe(load(checkpoint.folder, spec.device, checkpoint.name))
     except NotLoadable as error:
         raise Refused(str(error)) from error
     for number, case in left:
-        asked = question(case.preference, case.query, spec.method)
-        answer = write_answer(loaded, asked.messages, spec.max_new) if spec.answers else ""
-        text = answer if isinstance(answer, str) else ""
-        found = look(probe, asked, str(case.scenario), text)
-        if isinstance(found, Unmeasured):
-            yield number, {"reason": found.reason}
-            continue
-        store(folder / slice_name(place, number), found.slice, number < spec.heads)
-        use = answer if isinstance(answer, Unmeasured) else found.use
-        told = {"answer": found.said or text, "use": told_meter(use)} if spec.answers else {}
-        yield number, told_figures(found.slice) | told
+        try:
+            yield number, _one(spec, folder, probe, (place, number), case)
+        except (RuntimeError, ValueError, IndexError, MemoryError) as error:
+            # Out of memory, or a tokenizer that does not fit its model: the other prompts may be read all the same.
+            yield number, {"reason": f"The model failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+
+
+def _one(spec: AttentionSpec, folder: Path, probe: "Probe", place: tuple[int, int], case: Asked) -> dict[str, Any]:
+    from training.looking import look, write_answer
+
+    asked = question(case.preference, case.query, spec.method)
+    answer = write_answer(probe.loaded, asked.messages, spec.max_new) if spec.answers else ""
+    text = answer if isinstance(answer, str) else ""
+    found = look(probe, asked, str(case.scenario), text)
+    if isinstance(found, Unmeasured):
+        return {"reason": found.reason}
+    store(folder / slice_name(*place), found.slice, place[1] < spec.heads)
+    use = answer if isinstance(answer, Unmeasured) else found.use
+    told = {"answer": found.said or text, "use": told_meter(use, asked.reverse)} if spec.answers else {}
+    return told_figures(found.slice) | told
 
 
 def _planned(context: Context, spec: AttentionSpec, folder: Path, own: list[Asked], found: list[Checkpoint]) -> None:

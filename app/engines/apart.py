@@ -25,6 +25,8 @@ from core.ports import Ask, ChatModel, Cut, Failure, Reply, Streamed
 TOP = Path(__file__).parents[2]
 START_S = 300
 """Seconds that a checkpoint may take to be loaded."""
+LOOK_S = 600
+"""Seconds that reading a prompt may take."""
 IDLE_S = 600
 """Seconds after its last question that a process is kept."""
 MOST = 3
@@ -77,7 +79,10 @@ class Apart:
     async def look(self, order: Mapping[str, Any]) -> Mapping[str, Any] | Failure:
         """What is seen of a prompt (`app.engines.looking.order`); its slice is then in the file that the order names."""
         async with aclosing(self._told({"look": order})) as lines:
-            told = await anext(lines)
+            try:
+                told = await asyncio.wait_for(anext(lines), LOOK_S)
+            except TimeoutError:
+                return Failure("timeout", f"{self._name} did not read this prompt within {LOOK_S} seconds.", 1)
             return told["looked"] if "looked" in told else Failure(*told["failure"])
 
     async def close(self) -> None:
@@ -156,16 +161,18 @@ class Residents:
         self._most, self._idle = most, idle_s
         self._places: dict[Path, _Place] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._door = asyncio.Lock()
 
     @asynccontextmanager
     async def open(self, folder: Path) -> AsyncGenerator[Apart]:
         """The model of a checkpoint folder. Raises Refused where it cannot be loaded, or every place is in use by others."""
         folder = folder.resolve()
-        place = self._places.get(folder)
-        if place is None:
-            await self._make_room()
-            place = self._places.setdefault(folder, _Place())
-        place.users += 1
+        async with self._door:
+            place = self._places.get(folder)
+            if place is None:
+                await self._make_room()
+                place = self._places[folder] = _Place()
+            place.users += 1
         try:
             async with place.lock:
                 if place.model is None or not place.model.alive:

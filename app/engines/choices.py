@@ -149,6 +149,16 @@ def standing(context: Context, model: Model) -> str:
     )
 
 
+def named_folder(context: Context, folder: Path) -> tuple[str, str]:
+    """What people call the checkpoint in a folder, and the digest of what lies there now, registered or not."""
+    digest = checkpoint_digest(folder)
+    for model in models.listing(context.database):
+        if place(context, model).resolve() == folder.resolve():
+            changed = "" if model.digest == digest else ", changed since it was registered"
+            return f"{model.name} (model {model.id}{changed})", digest
+    return shorten(folder.name, 120), digest
+
+
 def usable(context: Context, model_id: int) -> tuple[Model, Path]:
     """A registered model with its folder. Raises Refused where it is not there, forgotten, or not what was registered."""
     model = one_model(context, model_id)

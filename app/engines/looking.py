@@ -41,7 +41,8 @@ class Looking:
 
         try:
             self._probe = self._probe or open_probe(loaded)
-            found = look(self._probe, question_from_json(told["question"]), "", told["answer"])
+            asked = question_from_json(told["question"])
+            found = look(self._probe, asked, "", told["answer"])
         except NotLoadable as error:
             return {"reason": str(error)}
         except (RuntimeError, MemoryError) as error:
@@ -53,4 +54,4 @@ class Looking:
                 write_slice(found.slice, file)
         except OSError as error:
             return {"reason": f"What was seen could not be written: {error.strerror or type(error).__name__}."}
-        return {"use": told_meter(found.use), "said": found.said}
+        return {"use": told_meter(found.use, asked.reverse), "said": found.said}

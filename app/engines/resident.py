@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,18 +43,22 @@ async def answer(model: ChatModel, look: Look, reader: asyncio.StreamReader, say
     running: dict[int, asyncio.Task[None]] = {}
 
     async def looked(number: int, told: Mapping[str, Any]) -> None:
-        try:
-            say({"id": number, "looked": await look(told)})
-        finally:
-            running.pop(number, None)
+        say({"id": number, "looked": await look(told)})
 
     async def one(number: int, ask: Ask, streamed: bool) -> None:
+        if streamed:
+            await _streamed(model, ask, lambda told: say({"id": number, **told}))
+        else:
+            outcome = await model.ask(ask)
+            say({"id": number, "failure" if isinstance(outcome, Failure) else "reply": outcome})
+
+    async def answered(number: int, work: Awaitable[None]) -> None:
         try:
-            if streamed:
-                await _streamed(model, ask, lambda told: say({"id": number, **told}))
-            else:
-                outcome = await model.ask(ask)
-                say({"id": number, "failure" if isinstance(outcome, Failure) else "reply": outcome})
+            await work
+        except Exception as error:  # noqa: BLE001  (whoever waits in the other process must hear of it)
+            traceback.print_exc()
+            reason = f"The model failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            say({"id": number, "failure": Failure("server", reason, 1)})
         finally:
             running.pop(number, None)
 
@@ -64,9 +69,11 @@ async def answer(model: ChatModel, look: Look, reader: asyncio.StreamReader, say
             if number in running:
                 running[number].cancel()
         elif "look" in told:
-            running[number] = asyncio.create_task(looked(number, told["look"]))
+            running[number] = asyncio.create_task(answered(number, looked(number, told["look"])))
         else:
-            running[number] = asyncio.create_task(one(number, ask_from_json(told["ask"]), told["stream"]))
+            running[number] = asyncio.create_task(
+                answered(number, one(number, ask_from_json(told["ask"]), told["stream"]))
+            )
 
 
 async def _streamed(model: ChatModel, ask: Ask, say: Say) -> None:

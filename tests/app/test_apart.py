@@ -5,15 +5,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from app.engines import apart
 from app.engines.accounting import Tally
 from app.engines.apart import Apart, Residents
-from app.engines.resident import ask_from_json, ask_to_json
+from app.engines.resident import answer, ask_from_json, ask_to_json
 from app.engines.roles import STARTER, checkpoint
 from app.errors import Busy, Refused
 from core.ports import Ask, Failure, Message, Reply
@@ -40,6 +41,75 @@ async def gone(pid: int) -> None:
     raise AssertionError(f"process {pid} is still there")
 
 
+def test_whatever_breaks_in_the_process_is_answered() -> None:
+    class Broken:
+        name = "broken"
+
+        async def ask(self, ask: Ask) -> Reply:
+            raise IndexError("out of range")
+
+        async def stream(self, ask: Ask) -> AsyncIterator[str]:
+            yield "Tea"
+            raise KeyError("gone")
+
+    async def look(told: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise ValueError("a token beyond the table")
+
+    async def story() -> dict[int, Any]:
+        said: dict[int, Any] = {}
+        reader = asyncio.StreamReader()
+        for number, own in enumerate(
+            ({"look": {}}, *({"ask": ask_to_json(ASK), "stream": one} for one in (False, True)))
+        ):
+            reader.feed_data(json.dumps({"id": number, **own}).encode() + b"\n")
+        working = asyncio.create_task(answer(Broken(), look, reader, lambda told: said.update({told["id"]: told})))
+        while sum("failure" in one for one in said.values()) < 3:
+            await asyncio.sleep(0.01)
+        reader.feed_eof()
+        await working
+        return said
+
+    told = run(story())
+    assert [told[number]["failure"].reason.split(": ")[1] for number in range(3)] == [
+        "ValueError",
+        "IndexError",
+        "KeyError",
+    ]
+
+
+def test_no_more_are_held_however_many_come_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = most = 0
+
+    class Fake:
+        alive, name = True, "fake"
+
+        async def close(self) -> None:
+            nonlocal held
+            await asyncio.sleep(0.01)
+            held -= 1
+
+    async def start(folder: Path) -> Any:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+        return Fake()
+
+    monkeypatch.setattr(apart, "_start", start)
+
+    async def story() -> int:
+        residents = Residents(3)
+        for name in "abc":
+            async with residents.open(tmp_path / name):
+                pass
+        refused = await asyncio.gather(
+            *(_opened(residents, tmp_path / name) for name in "defg"), return_exceptions=True
+        )
+        await residents.close()
+        return sum(isinstance(one, Busy) for one in refused)
+
+    assert run(story()) == 1 and most == 3
+
+
 def test_who_waits_keeps_the_place_of_a_loader_that_gave_up() -> None:
     async def story() -> None:
         residents = Residents()
@@ -58,8 +128,9 @@ def test_who_waits_keeps_the_place_of_a_loader_that_gave_up() -> None:
     run(story())
 
 
-async def _opened(residents: Residents) -> str:
-    async with residents.open(STARTER) as model:
+async def _opened(residents: Residents, folder: Path = STARTER) -> str:
+    async with residents.open(folder) as model:
+        await asyncio.sleep(0.05)
         return model.name
 
 

@@ -1,6 +1,7 @@
 """Sentences of an answer, and the meter worked by hand."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from core.preference_use import (
     Answer,
     Evidence,
     Meter,
+    Quadrant,
     Thresholds,
     meter,
     quadrant,
@@ -52,13 +54,14 @@ def test_sentences_of_a_hostile_text_are_bounded() -> None:
         assert spans[-1][1] == len(text)
 
 
-def test_the_four_cases() -> None:
+def test_the_cases() -> None:
     at = Thresholds()
     assert [quadrant(lift, drop, at) for lift, drop in ((2, 1), (2, 0), (0.5, 1), (0.5, 0), (float("nan"), 1))] == [
         "uses", "looks only", "uses without looking", "ignores", "uses without looking",
     ]  # fmt: skip
     assert quadrant(1.2, 0.2, Thresholds(1.5, 0.1)) == "uses without looking"
-    assert len(MEANING) == 4
+    assert {quadrant(lift, -0.06, at) for lift in (0.5, 2)} == {"against"} and quadrant(2, -0.05, at) == "looks only"
+    assert set(MEANING) == set(get_args(Quadrant))
 
 
 def test_the_meter_by_hand() -> None:
@@ -70,7 +73,7 @@ def test_the_meter_by_hand() -> None:
     found = meter(answer, one, Evidence(rows, given_, without, without - 1))
     assert isinstance(found, Meter)
     assert [(part.start, part.end, part.tokens, part.quadrant) for part in found.sentences] == [
-        (0, 5, 2, "uses"), (5, 11, 3, "ignores"),
+        (0, 5, 2, "uses"), (5, 11, 3, "against"),
     ]  # fmt: skip
     first, second = found.sentences
     assert first.mass == pytest.approx(0.8)
@@ -79,7 +82,9 @@ def test_the_meter_by_hand() -> None:
     assert first.error == pytest.approx(0.5 * math.log(2))
     assert first.drop_other == pytest.approx(1.5 * math.log(2) + 1)
     assert second.drop == pytest.approx(-math.log(2) / 3)
-    assert (first.clear, second.clear) == (True, False), "0.05 is 2.8 errors below the one drop, 1.2 above the other"
+    assert (first.clear, second.clear) == (True, False), (
+        "0.05 is 2.8 errors below the one drop, -0.05 0.8 above the other"
+    )
     assert found.answer.tokens == 5
     assert found.answer.drop == pytest.approx(2 * math.log(2) / 5)
     assert found.drops == pytest.approx(given_ - without)

@@ -17,7 +17,7 @@ from training.models import Loaded, load  # noqa: E402
 from training.probe import Probe, open_probe  # noqa: E402
 from training.prompt_tokens import prompt_ids, read_prompt  # noqa: E402
 from training.starter import FOLDER  # noqa: E402
-from training.use import preference_use, sampled_answer, written_answer  # noqa: E402
+from training.use import preference_use, written_answer  # noqa: E402
 
 LIKES = "I love quiet places with good coffee and hate noise."
 ASKED = "Where should I work tomorrow?"
@@ -35,6 +35,12 @@ def asked(probe: Probe, likes: str = LIKES) -> tuple[tuple[Message, ...], Prompt
     return messages, found
 
 
+def written(probe: Probe, messages: tuple[Message, ...], text: str) -> Answer:
+    found = written_answer(probe.loaded.tokenizer, messages, text)
+    assert isinstance(found, Answer)
+    return found
+
+
 def said(loaded: Loaded, messages: tuple[Message, ...], answer: Answer) -> np.ndarray:
     """Second implementation: log probabilities from the logits of a whole plain pass."""
     ids = prompt_ids(loaded.tokenizer, messages)
@@ -46,9 +52,7 @@ def said(loaded: Loaded, messages: tuple[Message, ...], answer: Answer) -> np.nd
 
 def test_drops_are_those_of_plain_passes(starter: Probe) -> None:
     messages, prompt = asked(starter)
-    answer = written_answer(
-        starter.loaded.tokenizer, messages, "Step 1: You love quiet places.\nStep 2: Work in a small café."
-    )
+    answer = written(starter, messages, "Step 1: You love quiet places.\nStep 2: Work in a small café.")
     place = fenced_place(messages, "preference")
     assert place is not None
     without, other = replaced(messages, place, ""), replaced(messages, place, "I love crowds and loud music.")
@@ -79,41 +83,47 @@ def test_words_of_the_preference_depend_on_it(starter: Probe) -> None:
         "Step 1: You love quiet places with good coffee and hate noise.",
         "Step 1: You own two green boats and a red kite.",
     ):
-        answer = written_answer(starter.loaded.tokenizer, messages, text)
+        answer = written(starter, messages, text)
         found = preference_use(starter, prompt, answer, without)
         assert isinstance(found, Meter)
         drops.append(found.answer.drop)
     assert drops[0] > drops[1]
 
 
-def test_sampled_tokens_are_never_tokenised_again(starter: Probe) -> None:
-    loaded = starter.loaded
-    whole = loaded.tokenizer("Tea. Coffee", add_special_tokens=False)["input_ids"]
-    pieces = [
-        token
-        for character in "Tea. Coffee"
-        for token in loaded.tokenizer(character, add_special_tokens=False)["input_ids"]
-    ]
-    end = min(loaded.ends)
-    for ids in (whole, pieces):
-        answer = sampled_answer(loaded.tokenizer, [*ids, end], loaded.ends)
-        assert answer.text == "Tea. Coffee"
-        assert answer.ids == (*ids, end)
-        assert answer.ended
-        assert answer.ends[-1] == 11
-    assert len(pieces) > len(whole)
-    assert not sampled_answer(loaded.tokenizer, whole, loaded.ends).ended
+@pytest.mark.parametrize("text", ["Tea. Coffee", " Tea. Coffee", "\n\nTea. Coffee", "\u00a0x. y", "Tea. 🫖 Coffee"])
+def test_the_tokens_of_an_answer_are_its_words(starter: Probe, text: str) -> None:
+    """White space in front is kept, and no end of a turn is booked to an answer that may have been cut."""
     messages, prompt = asked(starter)
-    found = preference_use(starter, prompt, sampled_answer(loaded.tokenizer, pieces, loaded.ends), messages)
+    answer = written(starter, messages, text)
+    assert (answer.text, answer.ended) == (text, False) and answer.ends[-1] == len(text)
+    assert starter.loaded.tokenizer.decode(answer.ids) == text
+    assert not set(answer.ids) & set(starter.loaded.ends)
+    found = preference_use(starter, prompt, answer, messages)
     assert isinstance(found, Meter)
-    assert len(found.drops) == len(pieces)
     assert found.drops == pytest.approx(0, abs=1e-4), "the same prompt twice"
-    assert {one.quadrant for one in found.sentences} <= {"looks only", "ignores"}
+    assert sum(one.tokens for one in found.sentences) == len(answer.ids)
+
+
+def test_a_template_that_writes_a_turn_otherwise_can_be_measured(starter: Probe) -> None:
+    """Templates of thinking models put an empty thought into a finished turn; what is measured is the answer behind the prompt."""
+    loaded = starter.loaded
+    plain = loaded.tokenizer.chat_template
+    messages, _ = asked(starter)
+    expected = written(starter, messages, "Tea.")
+    thinking = plain.replace(
+        "message['content']", "('<think></think>' if message['role'] == 'assistant' else '') + message['content']"
+    )
+    assert thinking != plain
+    loaded.tokenizer.chat_template = thinking
+    try:
+        assert written(starter, messages, "Tea.") == expected
+    finally:
+        loaded.tokenizer.chat_template = plain
 
 
 def test_what_cannot_be_measured_is_a_reason(starter: Probe) -> None:
     messages, prompt = asked(starter)
-    answer = written_answer(starter.loaded.tokenizer, messages, "Tea.")
+    answer = written(starter, messages, "Tea.")
     empty = read_prompt(starter.loaded.tokenizer, policy("", ASKED))
     assert isinstance(empty, Prompt)
     found = [
