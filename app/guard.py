@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,6 +57,14 @@ _OPEN = re.compile(
 )
 """The addresses that the pages use. Everything else that Gradio would serve is closed."""
 
+MOST_BYTES = 16 << 20
+"""Bytes of a request's body; it is in memory before anybody looks into it, also where nobody is signed in."""
+TOO_LARGE = (
+    f"This request has more than {MOST_BYTES >> 20} MiB. Send less at a time; files are imported on the Data page."
+)
+_FILES = re.compile(r"/api/(uploads|checks/import|evaluations/[0-9]{1,19}/people/import)")
+"""Addresses that read a file piece by piece and have bounds of their own."""
+
 
 class Guard:
     """ASGI middleware. `local` is True when the server listens on a loopback address only; `public` is the address under which
@@ -81,7 +90,8 @@ class Guard:
             await JSONResponse({"error": text}, status_code=status)(scope, receive, _with_headers(send))
             return
         stop = await self.stopped(scope, headers)
-        await (stop or self.app)(scope, receive, _with_headers(send))
+        taken = receive if _FILES.fullmatch(scope["path"]) else _bounded(receive)
+        await (stop or self.app)(scope, taken, _with_headers(send))
 
     async def stopped(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to somebody who may not have this address; None when they may."""
@@ -112,6 +122,9 @@ class Guard:
             return 403, "This server answers only under a local address such as 127.0.0.1."
         if not _OPEN.fullmatch(path):
             return 404, "There is nothing at this address."
+        stated = headers.get("content-length", "")
+        if stated.isdigit() and int(stated) > MOST_BYTES and not _FILES.fullmatch(path):
+            return 413, TOO_LARGE
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
         from_elsewhere = site not in ("same-origin", "none") and (
             method not in ("GET", "HEAD") or path.startswith("/api/")
@@ -125,6 +138,21 @@ class Guard:
         if self.public and origin == self.public:
             return True
         return origin.partition("://")[2] == host and host != self.public_host
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same body, broken off with status 413 where it has more than MOST_BYTES."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BYTES:
+            raise HTTPException(413, TOO_LARGE)
+        return message
+
+    return counted
 
 
 def front(who: Who) -> str:

@@ -12,7 +12,7 @@ from core.datasets import best_response
 from core.prompts.template import claims_score
 from core.scoring import Case, Done, Piece, Scoring, stream_score
 from core.steps import Found, find_steps
-from db import scenarios
+from db import scenarios, sets
 
 LONGEST = 4_000
 """Characters of a preference or a query."""
@@ -68,11 +68,14 @@ async def score_live(
             yield event
 
 
-def example(context: Context, seed: int) -> dict[str, Any]:
-    """A preference, a query and the best path of a stored tree as a response, drawn by the seed. Raises Missing without any."""
-    total = scenarios.listing(context.database, scenarios.Filter(), 0, 1).total
+def example(context: Context, seed: int, samples: bool = False) -> dict[str, Any]:
+    """A preference, a query and the best path of a stored tree as a response, drawn by the seed; with `samples` from the set
+    that comes with Subtext only. Raises Missing without any."""
+    own = [one.id for one in sets.all_sets(context.database) if one.sample and one.trees] if samples else [0]
+    wanted = scenarios.Filter(set_id=own[0] if own else -1)
+    total = scenarios.listing(context.database, wanted, 0, 1).total
     for attempt in range(_TRIES if total else 0):
-        (row,) = scenarios.listing(context.database, scenarios.Filter(), (seed + attempt) % total, 1).rows
+        (row,) = scenarios.listing(context.database, wanted, (seed + attempt) % total, 1).rows
         stored = scenarios.get(context.database, row.id)
         response = best_response(stored.tree) if stored is not None and stored.tree is not None else None
         if stored is not None and response is not None:

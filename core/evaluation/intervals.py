@@ -18,6 +18,8 @@ Ints = NDArray[np.int64]
 
 NORMAL = NormalDist()
 LEVEL = 0.975
+FEWEST = 5
+"""Clusters from which percentiles of draws are intervals."""
 UNKNOWN = Interval(float("nan"), float("nan"))
 
 
@@ -72,8 +74,9 @@ def expanded(drawn: Floats, clusters: Ints) -> tuple[Floats, Floats]:
 
     The percentile interval is too narrow by sqrt((n - 1) / n) and by the difference between the normal and Student's t;
     its levels are moved to Phi(-+ t sqrt(n / (n - 1))) (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015,
-    section 3.6). `clusters` (F,): the clusters with an item. NaN with fewer than two, or where half of the draws have no
-    figure.
+    section 3.6). With fewer than FEWEST clusters no draw is as far out as the truth may be: there the interval is Student's t
+    with the spread of the draws, which is as wide as so little knowledge is. `clusters` (F,): the clusters with an item. NaN
+    with fewer than two, or where half of the draws have no figure.
     """
     ordered = np.sort(drawn, axis=0)
     known = (~np.isnan(drawn)).sum(axis=0)
@@ -83,6 +86,10 @@ def expanded(drawn: Floats, clusters: Ints) -> tuple[Floats, Floats]:
     tail = np.array([tails[int(n)] for n in np.maximum(clusters, 2)])
     last = np.maximum(known - 1, 0)
     low, high = (np.where(usable, _at(ordered, level * last), np.nan) for level in (tail, 1 - tail))
+    for column in np.flatnonzero(usable & (clusters < FEWEST)):
+        own, n = ordered[: known[column], column], int(clusters[column])
+        middle, away = float(own.mean()), student(LEVEL, n - 1) * float(own.std()) * math.sqrt(n / (n - 1))
+        low[column], high[column] = middle - away, middle + away
     return low, high
 
 

@@ -19,7 +19,7 @@ FENCED = (
 )
 """The sentence that every system message ends with where a prompt holds material."""
 
-LONGEST = 8000
+LONGEST = 40_000
 """Characters of one inserted text; what is longer is cut, and the cut is written out."""
 
 _CUT = " (cut here)"

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app.actions import studies
@@ -150,6 +151,11 @@ def test_a_visitor_sees_the_demo_only_and_in_measure(peopled: Context, monkeypat
     form = vera.get("/api/respond").json()
     assert not form["free"] and form["models"] == form["critics"] == [] and form["most_new"] == 512
     assert vera.post("/api/respond/keep", json={"talks": []}).status_code == 403
+    assert vera.get("/api/respond/example").status_code == 200
+    with peopled.database.write() as connection:
+        connection.execute(text("UPDATE data_set SET sample = 0"))
+    assert vera.get("/api/respond/example").status_code == 404, "what people imported is not for visitors"
+    assert rosa.get("/api/respond/example").status_code == 200
     monkeypatch.setattr(routes, "A_MINUTE", 1)
     vera = entered(peopled, "Vera")
     short = ASKED | {"max_new": 5}

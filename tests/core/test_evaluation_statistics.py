@@ -67,6 +67,17 @@ def coverage(
     return hits / runs
 
 
+@pytest.mark.parametrize("clusters", [2, 3, 4])
+def test_few_clusters_say_how_little_is_known(clusters: int) -> None:
+    rng = np.random.default_rng(clusters)
+    hits = 0
+    for _ in range(300):
+        drawn = drawn_means(rng.normal(size=(clusters, 1)), np.ones((clusters, 1)), resample(clusters, 400, rng))
+        low, high = expanded(drawn, np.array([clusters]))
+        hits += bool(low[0] <= 0 <= high[0])
+    assert 0.9 <= hits / 300 <= 0.99, "percentiles of two or three held it in 0.54 and 0.72 of the studies"
+
+
 @pytest.mark.parametrize("clusters", [20, 60])
 def test_bootstrap_intervals_cover_the_truth(clusters: int) -> None:
     """400 studies: the nominal 95 % has a standard error of 1.1 points here; 4,000 of each are in benchmarks.covering."""
