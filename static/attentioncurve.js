@@ -4,7 +4,9 @@ Subtext.attentionCurve = (models, segments, by = "lift") => {
   const width = 760, height = 280, left = 46, right = 10, top = 12, bottom = 44, bins = segments.reduce((sum, [, count]) => sum + count, 0);
   const known = models.filter((one) => one.curve && one.curve.mass);
   if (!known.length) return el("p", { class: "st-dim" }, "There is no curve yet.");
-  const at = (curve, name, bin) => (by === "mass" ? 100 * curve[name][bin] : none(curve.lift[bin]) ? null : curve[name][bin] / curve.share[bin]);
+  // The band of a lift is its own: mass and share were drawn together. Reports made before that have none.
+  const LIFT = { mass: "lift", low: "lift_low", high: "lift_high" };
+  const at = (curve, name, bin) => { const values = curve[by === "lift" ? LIFT[name] : name], found = values ? values[bin] : null; return none(found) ? null : by === "lift" ? found : 100 * found; };
   // The sink is far above everything else: the scale ends at what the other bins reach, and says so.
   const rest = [...Array(bins).keys()].slice(1), seen = (name) => known.flatMap((one) => rest.map((bin) => at(one.curve, name, bin)).filter((value) => !none(value)));
   // Times uniform is a ratio: half and twice are as far from 1, so its scale is of powers of two. Percent is a sum, from 0.
@@ -18,10 +20,10 @@ Subtext.attentionCurve = (models, segments, by = "lift") => {
   const edge = (bin) => left + (bin / bins) * (width - left - right);
   const WORDS = { head: "before", preference: "preference", turns: "between", question: "query", tail: "rest" };
   const line = (one, place) => {
-    const runs = [[]];
-    for (let bin = 0; bin < bins; bin += 1) { const value = at(one.curve, "mass", bin); if (none(value)) runs.push([]); else runs.at(-1).push(bin); }
+    // Stretches of bins that have all of these.
+    const runs = (...names) => { const found = [[]]; for (let bin = 0; bin < bins; bin += 1) { if (names.some((name) => none(at(one.curve, name, bin)))) found.push([]); else found.at(-1).push(bin); } return found.filter((run) => run.length); };
     const points = (run, name) => run.map((bin) => `${x(bin).toFixed(1)},${y(at(one.curve, name, bin)).toFixed(1)}`);
-    return el("svg:g", { class: `st-series-${place % 6}`, "data-curve": one.name }, runs.filter((run) => run.length).map((run) => [none(one.curve.low[run[0]]) ? null : el("svg:polygon", { class: "st-attention-band", points: [...points(run, "low"), ...points(run, "high").reverse()].join(" ") }), el("svg:polyline", { class: "st-curve", points: points(run, "mass").join(" ") })]));
+    return el("svg:g", { class: `st-series-${place % 6}`, "data-curve": one.name }, runs("low", "high").map((run) => el("svg:polygon", { class: "st-attention-band", points: [...points(run, "low"), ...points(run, "high").reverse()].join(" ") })), runs("mass").map((run) => el("svg:polyline", { class: "st-curve", points: points(run, "mass").join(" ") })));
   };
   const powers = ratio ? [...Array(Math.round(power(end) - power(low)) + 1).keys()].map((step) => low * 2 ** step) : [];
   const shown = ratio ? powers.filter((value) => Math.round(power(value)) % (powers.length > 7 ? 2 : 1) === 0) : [...new Set([low, 0, end / 2, end])];

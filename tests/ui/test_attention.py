@@ -142,6 +142,31 @@ def test_eight_thousand_tokens_are_one_text_over_canvas(own: Server, desk: Page)
     expect(desk.locator("#st-attention-seen .st-head-grid").first).to_be_visible()
 
 
+def bands(desk: Page, curve: dict[str, object], by: str) -> list[str]:
+    """The points of the bands that are drawn for a model of a report."""
+    return desk.evaluate(
+        """([curve, by]) => {
+          const drawn = Subtext.attentionCurve([{ name: "m", curve }], [["head", 2], ["preference", 2]], by);
+          return [...drawn.querySelectorAll(".st-attention-band")].map((one) => one.getAttribute("points"));
+        }""",
+        [curve, by],
+    )
+
+
+def test_the_band_of_a_lift_is_drawn_where_the_report_has_one(desk: Page) -> None:
+    visit(desk, "/attention")
+    curve: dict[str, object] = {
+        "mass": [0.4, 0.2, 0.2, 0.2], "low": [0.3, 0.1, 0.1, 0.1], "high": [0.5, 0.3, 0.3, 0.3],
+        "share": [0.4, 0.2, 0.2, 0.2], "lift": [1, 1, 1, 1],
+    }  # fmt: skip
+    assert bands(desk, curve, "lift") == [], "a report that was made before lifts had intervals"
+    assert len(bands(desk, curve, "mass")) == 1
+    (flat,) = bands(desk, curve | {"lift_low": [1, 1, 1, 1], "lift_high": [1, 1, 1, 1]}, "lift")
+    assert len({point.split(",")[1] for point in flat.split()}) == 1, "a lift that is surely 1 has no width"
+    broken = curve | {"lift_low": [0.9, None, 0.9, 0.9], "lift_high": [1.1, None, 1.1, 1.1]}
+    assert [len(points.split()) for points in bands(desk, broken, "lift")] == [2, 4]
+
+
 def test_a_job_is_read(desk: Page) -> None:
     visit(desk, "/attention")
     desk.click("[data-run='1'] a")
