@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.actions.attention_files import PLAN, REPORT, lines, slice_name
+from app.actions.attention_files import PLAN, REPORT, heads, line_of, slice_name
 from app.artifacts import open_file
 from app.context import Context
 from app.errors import Missing, Refused
@@ -69,8 +69,12 @@ def run_report(context: Context, job_id: int) -> dict[str, Any]:
     return _json(folder, REPORT)
 
 
-def run(context: Context, job_id: int) -> dict[str, Any]:
-    """A job with its report (null before there is one), its scenarios, and the numbers of each model and scenario."""
+def run(context: Context, job_id: int, since: int = 0) -> dict[str, Any]:
+    """A job with its report (null before there is one), and the numbers of each model and scenario from line `since` on.
+
+    `lines` is what to ask for next as `since`. With `since` 0 the scenarios and models come too; they stay as they are. `since`
+    is 0 in the answer where there are fewer lines than were known: everything is told again.
+    """
     job, folder = _job(context, job_id)
     told: dict[str, Any] = {
         "id": job.id,
@@ -79,13 +83,18 @@ def run(context: Context, job_id: int) -> dict[str, Any]:
         "message": job.message,
     }
     if not (folder / PLAN).is_file():
-        return told | {"report": None, "cases": [], "models": [], "numbers": []}
+        return told | {"report": None, "cases": [], "models": [], "numbers": [], "lines": 0, "since": 0}
+    found, count = heads(folder, since)
+    if count < since:
+        since, (found, count) = 0, heads(folder)
+    kept = ("model", "case", "figures", "control", "reason", "tokens")
+    told["numbers"] = [{name: line[name] for name in kept if name in line} for line in found]
+    told |= {"lines": count, "since": since, "report": _json(folder, REPORT) if (folder / REPORT).is_file() else None}
+    if since:
+        return told
     plan = _json(folder, PLAN)
     short = [case | {name: shorten(case[name], _SHOWN) for name in ("preference", "query")} for case in plan["cases"]]
-    report = _json(folder, REPORT) if (folder / REPORT).is_file() else None
-    kept = ("model", "case", "figures", "control", "reason", "tokens")
-    numbers = [{name: line[name] for name in kept if name in line} for line in lines(folder)]
-    return told | {"report": report, "cases": short, "models": plan["models"], "numbers": numbers}
+    return told | {"cases": short, "models": plan["models"]}
 
 
 def answer_of(context: Context, of: str) -> dict[str, Any]:
@@ -94,10 +103,8 @@ def answer_of(context: Context, of: str) -> dict[str, Any]:
     if match is None or match[1] is None:
         return {}
     _, folder = _job(context, int(match[1]))
-    for line in lines(folder):
-        if (line["model"], line["case"]) == (int(match[2]), int(match[3])):
-            return {name: line[name] for name in ("answer", "use") if name in line}
-    return {}
+    line = line_of(folder, int(match[2]), int(match[3])) or {}
+    return {name: line[name] for name in ("answer", "use") if name in line}
 
 
 def slice_file(context: Context, of: str) -> BinaryIO:

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
 from app.actions import attention_live, attention_models  # noqa: E402
-from app.actions.attention_files import lines, slice_at, slice_name  # noqa: E402
+from app.actions.attention_files import append, done, heads, line_of, lines, slice_at, slice_name  # noqa: E402
 from app.actions.attention_live import KEPT  # noqa: E402
 from app.actions.import_data import Labels, import_files  # noqa: E402
 from app.actions.read_attention import read_attention  # noqa: E402
@@ -124,6 +124,39 @@ def test_a_run_goes_on_where_it_was(context: Context, tmp_path: Path) -> None:
     assert read_attention(context, spec(number), folder, Told())["read"] == 3
     assert (folder / slice_name(0, 0)).stat().st_mtime_ns == first
     assert [one["case"] for one in lines(folder)] == [0, 1, 2]
+
+
+def test_a_line_torn_within_a_letter_stops_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.jsonl"
+    append(tmp_path, {"model": 0, "case": 0, "figures": None, "answer": "Été", "use": None})
+    whole = file.read_bytes()
+    torn = json.dumps({"model": 0, "case": 1, "figures": None, "answer": "Été"}, ensure_ascii=False).encode()
+    for cut in range(1, len(torn)):  # also between the two bytes of a letter
+        file.write_bytes(whole + torn[:cut])
+        assert done(tmp_path) == {(0, 0)}
+        assert heads(tmp_path) == ([{"model": 0, "case": 0, "figures": None}], 1)
+        append(tmp_path, {"model": 0, "case": 1, "reason": "again"})
+        assert [one["case"] for one in lines(tmp_path)] == [0, 1], cut
+        found, count = heads(tmp_path, 1)
+        assert (found, count) == ([{"model": 0, "case": 1, "reason": "again"}], 3)
+    file.write_bytes(whole + torn)  # only the end of the line is missing
+    assert done(tmp_path) == {(0, 0), (0, 1)} and [one["case"] for one in heads(tmp_path, 1)[0]] == [1]
+    file.write_bytes(b'\xff\n{"model": [], "case": 0}\n[1]\n' + whole)
+    assert done(tmp_path) == {(0, 0)}
+
+
+def test_a_line_is_found_by_how_it_begins_and_told_without_its_answer(tmp_path: Path) -> None:
+    hostile = 'x", "answer": "no", "model": 7}\n{"model": 1, "case": 2, "answer": "no"}'
+    append(tmp_path, {"case": 22, "model": 1, "reason": hostile})
+    append(tmp_path, {"use": {"answer": {"tokens": 1}}, "model": 1, "case": 2, "tokens": 3, "answer": hostile})
+    found, count = heads(tmp_path)
+    assert count == 2 and found[0] == {"model": 1, "case": 22, "reason": hostile}
+    line = line_of(tmp_path, 1, 2)
+    assert line is not None and line["answer"] == hostile and line["use"]["answer"]["tokens"] == 1
+    assert line_of(tmp_path, 1, 22) == found[0]
+    assert line_of(tmp_path, 0, 2) is None and line_of(tmp_path / "nowhere", 0, 0) is None
+    append(tmp_path, {"model": 0, "case": 0, "figures": {"mass": 0.5}, "answer": hostile, "use": {"sentences": []}})
+    assert heads(tmp_path, 2) == ([{"model": 0, "case": 0, "figures": {"mass": 0.5}}], 3)
 
 
 def test_answers_are_metered(context: Context, tmp_path: Path) -> None:
@@ -235,8 +268,15 @@ def test_a_run_for_the_page_and_the_command_line(
     folder.mkdir(parents=True)
     read_attention(context, ordered, folder, Told())
     found = web.get(f"/api/attention/runs/{number}").json()
-    assert [one["case"] for one in found["numbers"]] == [0, 1, 2]
+    assert [one["case"] for one in found["numbers"]] == [0, 1, 2] and found["lines"] == 3
+    assert not {"answer", "use"} & found["numbers"][0].keys()
     assert found["report"]["models"][0]["read"] == 3
+    later = web.get(f"/api/attention/runs/{number}?since=2").json()
+    assert [one["case"] for one in later["numbers"]] == [2] and (later["lines"], later["since"]) == (3, 2)
+    assert later["report"] == found["report"] and "cases" not in later
+    assert web.get(f"/api/attention/runs/{number}?since=3").json()["numbers"] == []
+    assert web.get(f"/api/attention/runs/{number}?since=9").json() == found, "fewer lines than known: told anew"
+    assert web.get(f"/api/attention/runs/{number}?since=-1").status_code == 422
     one, other = (web.get(f"/api/attention/slices/job-{number}-0-{case}").json() for case in (0, 1))
     assert one["whole"] and not other["whole"]
     assert one["answer"] and one["use"]["sentences"]
