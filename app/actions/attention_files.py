@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from app.artifacts import open_file
 from app.errors import Refused
@@ -110,9 +110,10 @@ def _told(line: bytes) -> dict[str, Any] | None:
         told = json.loads(line.decode("utf-8"))
     except ValueError:
         return None
-    if not isinstance(told, dict) or type(told.get("model")) is not int or type(told.get("case")) is not int:  # pyright: ignore[reportUnknownMemberType]
+    if not isinstance(told, dict):
         return None
-    return told  # pyright: ignore[reportUnknownVariableType]
+    found = cast("dict[str, Any]", told)
+    return found if type(found.get("model")) is int and type(found.get("case")) is int else None
 
 
 def _ends_line(path: Path) -> bool:
