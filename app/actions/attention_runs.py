@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pydantic import BaseModel, ValidationError
+
 from app.actions.attention_files import PLAN, REPORT, heads, line_of, slice_name
 from app.artifacts import open_file
 from app.context import Context
@@ -26,8 +28,53 @@ LIVE = "attention"
 _RUNS, _LOOKED_AT = 50, 1_000
 _LARGEST = 64 << 20
 _NAME = re.compile(r"job-([1-9][0-9]{0,14})-([0-9]{1,2})-([0-9]{1,5})|live-([0-9a-f]{32})")
+_NOTE = 4 << 20
+"""Bytes of what stands beside a slice of a single prompt."""
 _SHOWN = 200
 """Characters of a preference or query in a list."""
+
+
+class Prompted(BaseModel, frozen=True):
+    """What was asked for when a single prompt was looked at; `turns` of conversation before it."""
+
+    preference: str
+    query: str
+    model: str
+    method: str
+    answer: str
+    turns: int
+
+
+class Looked(BaseModel, frozen=True):
+    """What is kept beside the slice of a single prompt: who was looked at, the meter of the answer as it was read, the form."""
+
+    model: str
+    use: dict[str, Any] | None
+    answer: str
+    asked: Prompted
+
+
+def keep_looked(folder: Path, key: str, looked: Looked) -> None:
+    """Write it beside the slice of that key, whole or not at all; nothing where it is larger than any answer makes it."""
+    text = looked.model_dump_json().encode()
+    if len(text) <= _NOTE:
+        beside = part_of(folder, key)
+        beside.write_bytes(text)
+        beside.replace(folder / f"{key}.json")
+
+
+def part_of(folder: Path, key: str) -> Path:
+    """Where it lies while it is written."""
+    return folder / f".{key}.json.part"
+
+
+def _looked(folder: Path, key: str) -> dict[str, Any]:
+    """The same read again, as fields of a slice; empty where there is none that can be read."""
+    try:
+        with open_file(folder, f"{key}.json") as file:
+            return Looked.model_validate_json(file.read(_NOTE)).model_dump()
+    except (Refused, ValidationError):
+        return {}
 
 
 def runs(context: Context) -> list[dict[str, Any]]:
@@ -98,10 +145,15 @@ def run(context: Context, job_id: int, since: int = 0) -> dict[str, Any]:
 
 
 def answer_of(context: Context, of: str) -> dict[str, Any]:
-    """What a model answered to the scenario of a slice, and the meter of it; empty where no answer was asked for."""
+    """What a model answered to the scenario of a slice, and the meter of it; empty where no answer was asked for.
+
+    For a single prompt the answer that was read, its meter, the model and what was asked.
+    """
     match = _NAME.fullmatch(of)
-    if match is None or match[1] is None:
+    if match is None:
         return {}
+    if match[4]:
+        return _looked(context.settings.data.resolve() / LIVE, match[4])
     _, folder = _job(context, int(match[1]))
     line = line_of(folder, int(match[2]), int(match[3])) or {}
     return {name: line[name] for name in ("answer", "use") if name in line}

@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (extra `trai
 from app.actions import attention_live, attention_models  # noqa: E402
 from app.actions.attention_files import append, done, heads, line_of, lines, slice_at, slice_name  # noqa: E402
 from app.actions.attention_live import KEPT  # noqa: E402
+from app.actions.attention_runs import LIVE, Looked, Prompted, keep_looked  # noqa: E402
 from app.actions.import_data import Labels, import_files  # noqa: E402
 from app.actions.read_attention import read_attention  # noqa: E402
 from app.commands import attention as commands  # noqa: E402
@@ -204,6 +205,15 @@ def test_one_prompt_is_looked_at_through_the_page(web: TestClient, context: Cont
     assert head["figures"]["mass"] == pytest.approx(float(masses[1, 2]), abs=2e-3)
     again = web.post("/api/attention", json=body | {"answer": ""}).json()
     assert again["use"] is None
+    assert (seen["use"], seen["answer"], seen["model"]) == (found["use"], found["said"], found["model"])
+    assert seen["asked"] == body | {"method": "step_by_step", "turns": 0}
+    bare = web.get(f"/api/attention/slices/{again['of']}").json()
+    assert bare["use"] is None and bare["asked"]["answer"] == ""
+    note = context.settings.data.resolve() / LIVE / f"{found['of'].removeprefix('live-')}.json"
+    for foreign in (b"{", b'{"model": 1}', b"\xff"):
+        note.write_bytes(foreign)
+        alone = web.get(f"/api/attention/slices/{found['of']}").json()
+        assert alone["mean"] == seen["mean"] and "use" not in alone, "the slice is shown without its meter"
     none = web.get(f"/api/attention/slices/{again['of']}/minus/{found['of']}").json()
     assert np.abs(np.frombuffer(base64.b64decode(none["mean"]), "<f4")).max() < 1e-5
 
@@ -231,10 +241,23 @@ def test_old_slices_make_room(context: Context, tmp_path: Path) -> None:
     for number in range(KEPT + 5):
         file = tmp_path / f"{number}.npz"
         file.write_bytes(b"")
+        file.with_suffix(".json").write_text("{}", "utf-8")
+        (tmp_path / f".{number}.json.part").write_text("{", "utf-8")
         os.utime(file, (number, number))
     attention_live._room(tmp_path)  # pyright: ignore[reportPrivateUsage]
     left = sorted(int(file.stem) for file in tmp_path.glob("*.npz"))
     assert left == list(range(6, KEPT + 5))
+    for pattern in ("*.json", ".*.json.part"):
+        beside = {int(file.name.strip(".").split(".")[0]) for file in tmp_path.glob(pattern)}
+        assert beside == set(left), "what stands beside a slice goes with it"
+
+
+def test_what_stands_beside_a_slice_is_bounded(tmp_path: Path) -> None:
+    asked = Prompted(preference="p", query="q", model="", method="zero_shot", answer="a", turns=0)
+    keep_looked(tmp_path, "x", Looked(model="m", use=None, answer="a" * (5 << 20), asked=asked))
+    assert list(tmp_path.iterdir()) == []
+    keep_looked(tmp_path, "x", Looked(model="m", use=None, answer="a", asked=asked))
+    assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
 
 
 def test_a_server_is_read_through_its_registered_folder(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

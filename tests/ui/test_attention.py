@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
@@ -107,6 +107,11 @@ def test_an_answer_is_metered(desk: Page) -> None:
     rows = desk.locator("#st-attention-seen [data-quadrant]")
     expect(rows.first).to_be_visible(timeout=120_000)
     expect(rows.nth(1)).to_contain_text("You love quiet places")
+    desk.reload()
+    expect(rows.nth(1)).to_contain_text("You love quiet places", timeout=30_000)
+    expect(desk.locator("#st-preference")).to_have_value("I love quiet places.")
+    expect(desk.locator("#st-answer")).to_have_value("Step 1: You love quiet places. Step 2: Go to the library.")
+    expect(desk.locator("#st-answer")).to_be_visible()
     checked(desk)
 
 
@@ -117,6 +122,15 @@ def test_what_cannot_be_seen_is_said_in_its_place(own: Server, browser: Browser)
     page.fill("#st-query", "Where?")
     page.click("#st-look")
     expect(page.locator("#st-look-said")).to_contain_text("Nothing is cut off", timeout=120_000)
+    page.fill("#st-preference", "I love quiet places.")
+    page.click("#st-look")
+    expect(page.locator("#st-attention-seen .st-ribbon")).to_have_count(1, timeout=120_000)
+    assert "of=live-" in page.url
+    page.fill("#st-preference", "☃" * 5_000)
+    page.click("#st-look")
+    expect(page.locator("#st-look-said")).to_contain_text("Nothing is cut off", timeout=120_000)
+    expect(page.locator("#st-attention-seen")).to_be_hidden()
+    assert "of=" not in page.url, "what was seen before belongs to another prompt"
     visit(page, "/attention?job=99")
     expect(page.locator("[role=alert]")).to_contain_text("no job 99")
     page.close()
@@ -184,6 +198,75 @@ def test_a_job_is_read(desk: Page) -> None:
     checked(desk)
     desk.click("[data-case='2']")
     expect(view).to_contain_text("mean over layers and heads was kept")
+
+
+def test_those_that_are_there_are_shown_and_those_that_are_gone_are_named(own: Server, browser: Browser) -> None:
+    name, page = long_slice(own), browser.new_page(base_url=own.base)
+    visit(page, f"/attention?of=live-{'0' * 32},{name},live-{'1' * 32}")
+    seen = page.locator("#st-attention-seen")
+    expect(seen.locator(".st-ribbon")).to_have_count(1, timeout=60_000)
+    expect(seen.locator("[data-gone]")).to_have_count(2)
+    expect(seen.locator("[data-gone]").last).to_contain_text("Prompt 3 of 3: This attention slice is not there")
+    visit(page, f"/attention?of=live-{'0' * 32}")
+    expect(seen.locator("[data-gone]")).to_contain_text("was removed")
+    page.close()
+
+
+def test_the_choice_of_last_is_what_is_shown(own: Server, desk: Page) -> None:
+    visit(desk, f"/attention?of={long_slice(own)}")
+    mass, held = desk.locator("#st-attention-seen [data-figure='mass']"), list[Route]()
+    layer = desk.locator("#st-layer")
+    expect(layer).to_be_visible(timeout=60_000)
+    mean = mass.inner_text()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    second = re.compile(r"/head\?layer=1&")
+    desk.route(second, hold)
+    layer.select_option(value="1")
+    for _ in range(100):
+        if held:
+            break
+        desk.wait_for_timeout(50)
+    layer.select_option("")
+    with desk.expect_response(second):
+        held.pop().continue_()
+    desk.unroute(second)
+    desk.wait_for_timeout(300)
+    expect(mass).to_have_text(mean)
+    expect(layer).to_have_value("")
+    layer.focus()
+    layer.select_option(value="1")
+    expect(mass).not_to_have_text(mean)
+    expect(layer).to_be_focused()
+
+
+def test_a_word_stays_while_a_job_goes_on(desk: Page) -> None:
+    visit(desk, "/attention?job=1")
+    expect(desk.locator("#st-attention-figures tbody tr")).to_have_count(2, timeout=180_000)
+    asked: list[str] = []
+
+    def part(route: Route) -> None:
+        """The answer as it was while the job went on: one line more at each question."""
+        asked.append(route.request.url.split("since=")[1])
+        since = int(asked[-1])
+        told = route.fetch(url=route.request.url.split("?")[0]).json()
+        told |= {"status": "running" if since < 3 else "done", "report": None, "since": since, "lines": since + 1}
+        told["numbers"] = told["numbers"][since : since + 1]
+        if since:
+            del told["cases"], told["models"]
+        route.fulfill(json=told)
+
+    desk.route("**/api/attention/runs/1?*", part)
+    visit(desk, "/attention?job=1")
+    word = desk.locator("#st-attention-cases input[type=search]")
+    word.fill("e")
+    known = desk.locator("#st-attention-cases td", has_text="×")
+    expect(known).to_have_count(3, timeout=30_000)
+    expect(word).to_have_value("e")
+    expect(word).to_be_focused()
+    assert asked[:3] == ["0", "1", "2"]
 
 
 def test_an_order_is_checked_before_it_starts(desk: Page) -> None:
