@@ -23,8 +23,10 @@ Subtext.attentionRun = async (box, id, form) => {
   };
   const curves = (models) => {
     const picture = el("div", { id: "st-attention-curve" });
-    const bins = () => { let names = form.segments.flatMap(([name, count]) => [...Array(count).keys()].map((at) => `${name} ${at + 1}`)); return el("details", {}, el("summary", {}, "Numbers of the curve"), scroll("Numbers of the curve", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Place"), models.map((one) => el("th", { scope: "col", class: "st-number" }, one.name)))), el("tbody", {}, names.map((name, bin) => el("tr", {}, el("th", { scope: "row" }, name), models.map((one) => el("td", { class: "st-number" }, !one.curve ? "–" : `${share(one.curve.mass[bin], 2)} %, ${number(one.curve.lift[bin], 2)} ×`)))))))); };
-    const draw = () => fill(picture, switcher("Height", [["lift", "Times uniform"], ["mass", "Percent"]], state.by, (by) => { state.by = by; draw(); }), Subtext.attentionCurve(models, form.segments, state.by), bins());
+    const others = models.filter((one) => one.curve_change && one.curve_change.mass), plus = (value) => (none(value) ? "–" : `${value > 0 ? "+" : ""}${number(100 * value, 2)}`);
+    const said = (one, bin) => { const own = state.by === "change" ? one.curve_change : one.curve; return !own || !own.mass ? "–" : state.by === "change" ? `${plus(own.mass[bin])} [${plus(own.low[bin])} to ${plus(own.high[bin])}]` : `${share(own.mass[bin], 2)} %, ${number(own.lift[bin], 2)} ×`; };
+    const bins = () => { const names = form.segments.flatMap(([name, count]) => [...Array(count).keys()].map((at) => `${name} ${at + 1}`)), shown = state.by === "change" ? others : models; return el("details", {}, el("summary", {}, "Numbers of the curve"), scroll("Numbers of the curve", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Place"), shown.map((one) => el("th", { scope: "col", class: "st-number" }, one.name)))), el("tbody", {}, names.map((name, bin) => el("tr", {}, el("th", { scope: "row" }, name), shown.map((one) => el("td", { class: "st-number" }, said(one, bin))))))))); };
+    const draw = () => fill(picture, switcher("Height", [["lift", "Times uniform"], ["mass", "Percent"], ...(others.length ? [["change", "Change"]] : [])], state.by, (by) => { state.by = by; draw(); picture.querySelector(`[data-choice="${by}"]`).focus(); }), Subtext.attentionCurve(models, form.segments, state.by), bins());
     draw();
     return card("st-attention-curves", "Along the prompt", picture);
   };

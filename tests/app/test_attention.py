@@ -20,6 +20,7 @@ from app.actions.attention_files import append, done, heads, line_of, lines, sli
 from app.actions.attention_live import KEPT  # noqa: E402
 from app.actions.attention_runs import LIVE, Looked, Prompted, keep_looked  # noqa: E402
 from app.actions.import_data import Labels, import_files  # noqa: E402
+from app.actions.jobs import enqueue  # noqa: E402
 from app.actions.read_attention import read_attention  # noqa: E402
 from app.commands import attention as commands  # noqa: E402
 from app.context import Context  # noqa: E402
@@ -27,6 +28,7 @@ from app.engines.endpoint import Endpoint  # noqa: E402
 from app.engines.roles import STARTER  # noqa: E402
 from app.errors import Refused  # noqa: E402
 from app.main import create_app  # noqa: E402
+from core.attention import BINS  # noqa: E402
 from core.attention_file import Slice, Unreadable, read_head  # noqa: E402
 from core.attention_question import question, question_from_json, question_to_json  # noqa: E402
 from core.attention_spec import AttentionSpec  # noqa: E402
@@ -308,6 +310,25 @@ def test_a_run_for_the_page_and_the_command_line(
     (folder / slice_name(0, 0)).write_bytes(b"PK\x03\x04 broken")
     assert "no attention slice" in web.get(f"/api/attention/slices/job-{number}-0-0").json()["error"]
     assert web.get("/api/attention/runs").json()[0]["id"] == number
-    show = argparse.Namespace(job=number)
+    show = argparse.Namespace(job=number, curve=True)
     assert commands._show(context, show) == 0  # pyright: ignore[reportPrivateUsage]
-    assert "starter model\tmass\t" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "starter model\tmass\t" in said and "minus" not in said
+
+
+def test_the_command_line_prints_what_differs(
+    context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ordered = spec(a_set(context, tmp_path)).model_copy(update={"checkpoints": ["starter", ""]})
+    number = enqueue(context, ordered)
+    job = jobs.get(context.database, number)
+    assert job is not None
+    folder = context.settings.data.resolve() / job.folder
+    folder.mkdir(parents=True)
+    read_attention(context, ordered, folder, Told())
+    for curve, rows in ((False, 0), (True, BINS)):
+        commands._show(context, argparse.Namespace(job=number, curve=curve))  # pyright: ignore[reportPrivateUsage]
+        said = capsys.readouterr().out
+        for name in ("mass", "lift", "kept_lift"):
+            assert f"\t{name}\t0.0000\t0.0000\t0.0000\t1.0000\t3\n" in said, "a model does not differ from itself"
+        assert said.count("\tmass at ") == rows

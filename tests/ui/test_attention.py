@@ -167,6 +167,25 @@ def bands(desk: Page, curve: dict[str, object], by: str) -> list[str]:
     )
 
 
+def test_a_difference_is_drawn_round_its_zero(desk: Page) -> None:
+    visit(desk, "/attention")
+    drawn = desk.evaluate(
+        """() => {
+          const flat = { mass: [0.4, 0.2, 0.2, 0.2], low: [0, 0, 0, 0], high: [1, 1, 1, 1], share: [1, 1, 1, 1], lift: [1, 1, 1, 1] };
+          const away = { ...flat, mass: [0.5, -0.02, 0.03, 0.01], low: [0.4, -0.04, 0.02, 0], high: [0.6, 0, 0.04, 0.02] };
+          const models = [{ name: "a", curve: flat }, { name: "b", curve: flat, curve_change: away }];
+          const one = Subtext.attentionCurve(models, [["head", 2], ["preference", 2]], "change");
+          return [one.querySelector("[data-curve] polyline").getAttribute("points").split(" ").map((at) => Number(at.split(",")[1])),
+            Number(one.querySelector(".st-limit").getAttribute("y1")), [...one.querySelectorAll("[data-curve]")].map((line) => [line.dataset.curve, line.getAttribute("class")]),
+            [...one.querySelectorAll("text")].map((text) => text.textContent), one.textContent];
+        }"""
+    )
+    heights, zero, lines, words, text = drawn
+    assert heights[1] > zero > heights[3] > heights[2] > heights[0], "down is less, and the sink ends at the picture"
+    assert lines == [["b", "st-series-1"]]
+    assert {"−4.00", "0.00", "+4.00"} <= set(words) and "goes out of the picture" in text
+
+
 def test_the_band_of_a_lift_is_drawn_where_the_report_has_one(desk: Page) -> None:
     visit(desk, "/attention")
     curve: dict[str, object] = {
@@ -190,6 +209,12 @@ def test_a_job_is_read(desk: Page) -> None:
     expect(desk.locator("#st-attention-change [data-change='mass']")).to_contain_text("0.00")
     desk.locator("[data-choice='mass']").click()
     expect(desk.locator("#st-attention-curve figure")).to_have_attribute("data-by", "mass")
+    desk.locator("[data-choice='change']").click()
+    expect(desk.locator("#st-attention-curve svg [data-curve]")).to_have_count(1)
+    expect(desk.locator("#st-attention-curve figcaption")).to_contain_text("more or less than starter model")
+    expect(desk.locator("#st-attention-curve .st-limit")).to_have_count(1)
+    desk.locator("#st-attention-curve summary").click()
+    expect(desk.locator("#st-attention-curve tbody td").first).to_have_text("0.00 [0.00 to 0.00]")
     desk.click("[data-case='0']")
     view = desk.locator("#st-attention-view")
     expect(view.locator(".st-ribbon")).to_have_count(2, timeout=30_000)
