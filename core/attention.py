@@ -115,10 +115,11 @@ class Windows(NamedTuple):
 
 
 def windows(row: ArrayLike, prompt: Prompt, name: str = PREFERENCE) -> Windows | Unmeasured:
-    """Every other span as long as the region; where the messages have none, half as long, or a quarter.
+    """Every other span as long as the region in the nearest whole number of tokens; where there is none, half, or a quarter.
 
     What a control draws from. A span is a run of tokens of messages, template tokens in it passed over, that touches neither
-    the region nor the first token. Spans have a whole number of tokens; their mass is scaled to what the region has.
+    the region nor the first token. A span has at least one token, a half or quarter is rounded up; masses are scaled to what
+    the region has, which need not be whole.
     """
     values, region, kept = np.asarray(row, dtype=np.float64), prompt.region(name), kept_tokens(prompt)
     tokens = float(region.sum(dtype=np.float64))

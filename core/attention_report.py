@@ -41,14 +41,17 @@ class Mean(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Figure 6 over many scenarios: mean mass of each bin with its interval, mean share of the tokens, and lift = mass / share,
-    NaN for a bin that has no token in any prompt; (BINS,) each."""
+    """Figure 6 over many scenarios: mean mass of each bin with its interval, mean share of the tokens, and lift = mass / share
+    with an interval of its own, in which mass and share are drawn together; NaN for a bin that has no token in any prompt;
+    (BINS,) each."""
 
     mass: Floats
     low: Floats
     high: Floats
     share: Floats
     lift: Floats
+    lift_low: Floats
+    lift_high: Floats
 
 
 class ControlMean(NamedTuple):
@@ -122,10 +125,8 @@ def summary(readings: Sequence[Reading], seed: int = 1, draws: int = DRAWS) -> S
         name: Mean(float(value[at]), _interval(low[at], high[at]), int(known[at]))
         for at, name in enumerate(Measured._fields)
     }
-    mass, mass_low, mass_high, _ = _means(np.array([one.mass for one in readings]), clusters, weights)
-    share = np.array([one.share for one in readings]).mean(axis=0)
-    curve = Curve(mass, mass_low, mass_high, share, _lift(mass, share))
-    return Summary(figures, curve, control_mean(readings, rng, draws))
+    masses, shares = np.array([one.mass for one in readings]), np.array([one.share for one in readings])
+    return Summary(figures, _curve(masses, shares, clusters, weights), control_mean(readings, rng, draws))
 
 
 def control_mean(readings: Sequence[Reading], rng: np.random.Generator, draws: int = DRAWS) -> ControlMean | Unmeasured:
@@ -160,16 +161,15 @@ def change(
 def curve_change(
     before: Sequence[Reading], after: Sequence[Reading], seed: int = 1, draws: int = DRAWS
 ) -> Curve | Unmeasured:
-    """The difference of the averaged curves over the scenarios of both, paired: mass, interval, and the share of the second."""
+    """The difference of the averaged curves over the scenarios of both, paired: mass, interval, and the share of the second,
+    by which `lift` divides."""
     first, second = _bins(before), _bins(after)
     both = sorted(first.keys() & second.keys())
     if not both:
         return Unmeasured("The two models have no scenario in common, so nothing can be compared.")
     away = np.array([second[name][0] - first[name][0] for name in both])
-    share: Floats = np.array([second[name][1] for name in both], dtype=np.float64).mean(axis=0)
-    weights = resample(len(both), draws, np.random.default_rng(seed))
-    mass, low, high, _ = _means(away, np.arange(len(both)), weights)
-    return Curve(mass, low, high, share, _lift(mass, share))
+    shares = np.array([second[name][1] for name in both])
+    return _curve(away, shares, np.arange(len(both)), resample(len(both), draws, np.random.default_rng(seed)))
 
 
 def _clusters(readings: Sequence[Reading]) -> Ints:
@@ -191,9 +191,17 @@ def _means(table: Floats, clusters: Ints, weights: Floats) -> tuple[Floats, Floa
     return value, low, high, having
 
 
-def _lift(mass: Floats, share: Floats) -> Floats:
-    nothing = np.full(BINS, np.nan, dtype=np.float64)
-    return np.divide(mass, share, out=nothing, where=share > 0)
+def _curve(masses: Floats, shares: Floats, clusters: Ints, weights: Floats) -> Curve:
+    """The curve of masses and shares (n, BINS). A lift is a ratio of sums over the same scenarios: each draw divides its own."""
+    mass, low, high, _ = _means(masses, clusters, weights)
+    share: Floats = shares.mean(axis=0, dtype=np.float64)
+    lift = np.divide(mass, share, out=np.full(BINS, np.nan, dtype=np.float64), where=share > 0)
+    tops, bottoms = (np.zeros((int(clusters.max()) + 1, BINS)) for _ in range(2))
+    np.add.at(tops, clusters, masses)
+    np.add.at(bottoms, clusters, shares)
+    having = (bottoms > 0).sum(axis=0).astype(np.int64)
+    lift_low, lift_high = expanded(drawn_means(tops, bottoms, weights), having)
+    return Curve(mass, low, high, share, lift, lift_low, lift_high)
 
 
 def _interval(low: float, high: float) -> Interval:

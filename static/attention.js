@@ -14,7 +14,7 @@ Subtext.attention = (element) => Subtext.page(element, "Attention", async () => 
     const shown = Subtext.attentionLook(box, form);
     await Subtext.attentionOrder(box, form);
     const kept = (query.get("of") || "").split(",").filter((one) => /^[\w-]{1,80}$/.test(one)).slice(0, 8);
-    if (kept.length) await shown(kept.map((of) => ({ of })));
+    if (kept.length) await shown(kept);
   };
   // What cannot be shown says why in its place, not only in passing.
   await show().catch((error) => box.append(el("p", { class: "st-warning", role: "alert" }, error.message)));

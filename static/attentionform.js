@@ -13,7 +13,7 @@
     return { box, draw };
   };
 
-  // The prompt of the moment. `shown` is where what was seen goes.
+  // The prompt of the moment. Returns what shows slices by their names, with the form as it was then.
   Subtext.attentionLook = (box, form) => {
     const { el, api, fill, guarded } = Subtext, { card } = Subtext.evaluating;
     const asked = new URLSearchParams(location.search);
@@ -25,35 +25,51 @@
     const seen = el("section", { class: "st-card", id: "st-attention-seen", hidden: true, "aria-labelledby": "st-attention-seen-title" });
     let drawn = Math.floor(Math.random() * 1000);
     const example = guarded(async () => { const found = await api(`/api/respond/example?seed=${drawn++}`); [preference.value, query.value] = [found.preference, found.query]; });
+    // What was seen belongs to the prompt that was looked at last; an answer that comes late is not shown.
+    let turn = 0;
+    const clear = () => { turn += 1; seen.hidden = true; fill(seen); history.replaceState(history.state, "", "/attention"); };
     const show = async (looked) => {
-      const slices = await Promise.all(looked.map((one) => Subtext.attentionSlice(one.of)));
-      looked.forEach((one, place) => { if (one.model) slices[place].model = one.model; });
-      const field = el("div"), meters = el("div");
+      const mine = ++turn, tried = await Subtext.attentionSlices(looked.map((one) => one.of));
+      if (mine !== turn) return [];
+      const slices = tried.flatMap(({ slice }, place) => { const { model, use, said } = looked[place]; return slice ? [{ ...slice, model: model ?? slice.model, use: use ?? slice.use, answer: said ?? slice.answer }] : []; });
+      const field = el("div"), meters = el("div"), gone = tried.map((one, place) => (one.gone ? el("p", { class: "st-warning", "data-gone": one.of }, `${tried.length > 1 ? `Prompt ${place + 1} of ${tried.length}: ` : ""}${one.gone}`) : null));
       seen.hidden = false;
-      fill(seen, el("h2", { id: "st-attention-seen-title" }, "What was seen"), field, meters);
-      Subtext.attentionView(field, slices, form.notice);
-      for (const [at, one] of looked.entries()) if (one.use) { const meter = el("div"); meters.append(el("h3", {}, `The answer, as ${one.model} reads it`), meter); Subtext.useMeter(meter, one.use, one.said, form.meaning, ` ${at + 1}`); }
+      fill(seen, el("h2", { id: "st-attention-seen-title" }, "What was seen"), gone, field, meters);
+      if (slices.length) Subtext.attentionView(field, slices, form.notice);
+      for (const [at, one] of slices.entries()) if (one.use) { const meter = el("div"); meters.append(el("h3", {}, `The answer, as ${one.model} reads it`), meter); Subtext.useMeter(meter, one.use, one.answer || "", form.meaning, ` ${at + 1}`); }
+      return slices;
+    };
+    // The form as it was when these were looked at, where all were asked the same and nothing that it cannot hold.
+    const refill = (slices) => {
+      const asked = slices.map((one) => one.asked), [first] = asked;
+      if (!first || asked.some((one) => !one || one.turns || ["preference", "query", "method", "answer"].some((name) => one[name] !== first[name]))) return;
+      [preference.value, query.value, answer.value] = [first.preference, first.query, first.answer];
+      if (form.methods.some((one) => one.value === first.method)) method.value = first.method;
+      more.open = Boolean(first.answer);
+      const known = [...new Set(asked.map((one) => one.model))].filter((value) => form.models.some((one) => one.value === value));
+      if (known.length) { models.splice(0, models.length, ...known); chosen.draw(); }
     };
     const look = guarded(async () => {
       go.disabled = true;
+      clear();
       const looked = [];
+      let failed = "";
       try {
         for (const model of models) {
           said.textContent = `Looking${models.length > 1 ? `, model ${looked.length + 1} of ${models.length}` : ""}. The first time a model takes a few seconds.`;
           looked.push(await api("/api/attention", { preference: preference.value, query: query.value, model, method: method.value, answer: answer.value }));
         }
-        await show(looked);
-        said.textContent = "";
-        history.replaceState(history.state, "", `/attention?of=${looked.map((one) => one.of).join(",")}`);
-      } catch (error) {
-        said.textContent = error.message;
-        if (looked.length) await show(looked);
+      } catch (error) { failed = error.message; }
+      try {
+        if (looked.length) { await show(looked); history.replaceState(history.state, "", `/attention?of=${looked.map((one) => one.of).join(",")}`); }
+        said.textContent = failed;
       } finally { go.disabled = false; }
     });
     const field = (label, control, hint) => el("label", {}, label, control, hint ? el("span", { class: "st-dim" }, hint) : null);
+    const more = el("details", {}, el("summary", {}, "With an answer"), field("Answer", answer, "read again behind the prompt, with the preference, without it and with its reverse: what each sentence owes to it"));
     box.append(card("st-attention-one", "One prompt", el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); look(); } }, field("Preference", preference), field("Query", query), el("div", { class: "st-respond-row" }, field("Way of prompting", method)), chosen.box,
-      el("details", {}, el("summary", {}, "With an answer"), field("Answer", answer, "read again behind the prompt, with the preference, without it and with its reverse: what each sentence owes to it")), el("div", { class: "st-actions" }, go, el("button", { class: "st-button", type: "button", id: "st-example", onclick: example }, "Use an example")), said)), seen);
-    return show;
+      more, el("div", { class: "st-actions" }, go, el("button", { class: "st-button", type: "button", id: "st-example", onclick: example }, "Use an example")), said)), seen);
+    return async (names) => refill(await show(names.map((of) => ({ of }))));
   };
 
   Subtext.attentionOrder = async (box, form) => {

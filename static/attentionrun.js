@@ -4,9 +4,9 @@ Subtext.attentionRun = async (box, id, form) => {
   const query = new URLSearchParams(location.search);
   const NAMES = Subtext.attentionNames, told = Subtext.attentionValue;
   const state = { by: "lift", find: "" };
-  let found = null, timer = 0, drawn = "";
+  let found = null, timer = 0, told_report = "", told_lines = -1;
   const view = el("section", { class: "st-card", id: "st-attention-view", "aria-labelledby": "st-attention-view-title", hidden: true });
-  const live = el("div"), report = el("div"), chooser = el("div");
+  const live = el("div"), report = el("div");
 
   const mean = (name, one) => { const own = one.figures && one.figures[name]; return own ? el("td", { class: "st-number", "data-figure": name }, told(name, own.value), el("span", { class: "st-dim st-interval" }, none(own.interval.low) ? "no interval" : `${told(name, own.interval.low)} to ${told(name, own.interval.high)}`)) : el("td", { class: "st-number" }, "–"); };
   const control = (one) => el("td", { class: "st-number", "data-figure": "control" }, !one.control || none(one.control.mean) ? "–" : `${share(one.control.mean)} %`, one.control && !none(one.control.mean) ? el("span", { class: "st-dim st-interval" }, `preference above ${share(one.control.above, 0)} %`) : null);
@@ -23,8 +23,10 @@ Subtext.attentionRun = async (box, id, form) => {
   };
   const curves = (models) => {
     const picture = el("div", { id: "st-attention-curve" });
-    const bins = () => { let names = form.segments.flatMap(([name, count]) => [...Array(count).keys()].map((at) => `${name} ${at + 1}`)); return el("details", {}, el("summary", {}, "Numbers of the curve"), scroll("Numbers of the curve", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Place"), models.map((one) => el("th", { scope: "col", class: "st-number" }, one.name)))), el("tbody", {}, names.map((name, bin) => el("tr", {}, el("th", { scope: "row" }, name), models.map((one) => el("td", { class: "st-number" }, !one.curve ? "–" : `${share(one.curve.mass[bin], 2)} %, ${number(one.curve.lift[bin], 2)} ×`)))))))); };
-    const draw = () => fill(picture, switcher("Height", [["lift", "Times uniform"], ["mass", "Percent"]], state.by, (by) => { state.by = by; draw(); }), Subtext.attentionCurve(models, form.segments, state.by), bins());
+    const others = models.filter((one) => one.curve_change && one.curve_change.mass), plus = (value) => (none(value) ? "–" : `${value > 0 ? "+" : ""}${number(100 * value, 2)}`);
+    const said = (one, bin) => { const own = state.by === "change" ? one.curve_change : one.curve; return !own || !own.mass ? "–" : state.by === "change" ? `${plus(own.mass[bin])} [${plus(own.low[bin])} to ${plus(own.high[bin])}]` : `${share(own.mass[bin], 2)} %, ${number(own.lift[bin], 2)} ×`; };
+    const bins = () => { const names = form.segments.flatMap(([name, count]) => [...Array(count).keys()].map((at) => `${name} ${at + 1}`)), shown = state.by === "change" ? others : models; return el("details", {}, el("summary", {}, "Numbers of the curve"), scroll("Numbers of the curve", el("table", { class: "st-table" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Place"), shown.map((one) => el("th", { scope: "col", class: "st-number" }, one.name)))), el("tbody", {}, names.map((name, bin) => el("tr", {}, el("th", { scope: "row" }, name), shown.map((one) => el("td", { class: "st-number" }, said(one, bin))))))))); };
+    const draw = () => fill(picture, switcher("Height", [["lift", "Times uniform"], ["mass", "Percent"], ...(others.length ? [["change", "Change"]] : [])], state.by, (by) => { state.by = by; draw(); picture.querySelector(`[data-choice="${by}"]`).focus(); }), Subtext.attentionCurve(models, form.segments, state.by), bins());
     draw();
     return card("st-attention-curves", "Along the prompt", picture);
   };
@@ -37,41 +39,50 @@ Subtext.attentionRun = async (box, id, form) => {
     view.hidden = false;
     const field = el("div");
     fill(view, el("h2", { id: "st-attention-view-title" }, `Scenario ${place + 1}`), el("p", { class: "st-verbatim", dir: "auto" }, found.cases[place].query), bad.map((one) => el("p", { class: "st-warning" }, `${found.models[one.model].name}: ${one.reason}`)), field);
-    const slices = await Promise.all(own.map(Subtext.attentionSlice));
+    const tried = await Subtext.attentionSlices(own), slices = tried.flatMap((one) => one.slice || []);
+    field.before(...tried.filter((one) => one.gone).map((one) => el("p", { class: "st-warning" }, `${found.models[Number(one.of.split("-")[2])].name}: ${one.gone}`)));
     for (const one of slices) { one.model = found.models[Number(one.of.split("-")[2])].name; }
-    if (!slices.length) { fill(field, el("p", { class: "st-dim" }, "No model has read this scenario yet.")); return; }
+    if (!own.length) { fill(field, el("p", { class: "st-dim" }, "No model has read this scenario yet.")); return; }
+    if (!slices.length) return;
     const looked = el("div");
     fill(field, looked);
     Subtext.attentionView(looked, slices, form.notice);
     for (const [at, one] of slices.entries()) if (one.use) { const meter = el("div"); field.append(el("h3", {}, `What ${one.model} answered`), meter); Subtext.useMeter(meter, one.use, one.answer || "", form.meaning, ` ${at + 1}`); }
   });
+  // The field for a word is made once; only the list under it is drawn again, and stays where it was scrolled to.
+  const list = el("div", { class: "st-scroll st-prompts", tabindex: "0", role: "region", "aria-label": "List of scenarios" });
+  const word = el("input", { type: "search", placeholder: "Find a scenario", "aria-label": "Find a scenario", oninput: () => { state.find = word.value.toLowerCase(); list.scrollTop = 0; scenarios(); } });
   const scenarios = () => {
-    const list = el("div", { class: "st-scroll st-prompts", tabindex: "0", role: "region", "aria-label": "List of scenarios" });
-    const by = new Map(found.numbers.map((one) => [`${one.model}/${one.case}`, one]));
-    const word = el("input", { type: "search", placeholder: "Find a scenario", "aria-label": "Find a scenario", oninput: () => { state.find = word.value.toLowerCase(); draw(); } });
-    const draw = () => {
-      const hits = found.cases.map((one, at) => ({ ...one, at })).filter((one) => !state.find || `${one.preference} ${one.query}`.toLowerCase().includes(state.find));
-      fill(list, el("table", { class: "st-table st-models" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Scenario"), found.models.map((one) => el("th", { scope: "col", class: "st-number" }, `${one.name}: mass, lift`)))),
-        el("tbody", {}, hits.slice(0, 200).map((one) => el("tr", {}, el("th", { scope: "row" }, el("button", { class: "st-link", type: "button", "data-case": one.at, onclick: () => { show(one.at); view.scrollIntoView({ block: "start" }); } }, one.query), el("span", { class: "st-dim", dir: "auto" }, one.preference)), found.models.map((model, place) => { const own = by.get(`${place}/${one.at}`); return el("td", { class: "st-number", "data-label": model.name }, !own ? "–" : own.figures ? `${share(own.figures.mass)} %, ${number(own.figures.lift, 2)} ×` : "not read"); }))))), hits.length > 200 ? el("p", { class: "st-dim" }, `The first 200 of ${hits.length.toLocaleString("en")}; search for others.`) : null);
-    };
-    draw();
-    return [word, list];
+    const by = new Map(found.numbers.map((one) => [`${one.model}/${one.case}`, one])), top = list.scrollTop;
+    const held = list.contains(document.activeElement) ? document.activeElement.dataset.case : undefined;
+    const hits = found.cases.map((one, at) => ({ ...one, at })).filter((one) => !state.find || `${one.preference} ${one.query}`.toLowerCase().includes(state.find));
+    fill(list, el("table", { class: "st-table st-models" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Scenario"), found.models.map((one) => el("th", { scope: "col", class: "st-number" }, `${one.name}: mass, lift`)))),
+      el("tbody", {}, hits.slice(0, 200).map((one) => el("tr", {}, el("th", { scope: "row" }, el("button", { class: "st-link", type: "button", "data-case": one.at, onclick: () => { show(one.at); view.scrollIntoView({ block: "start" }); } }, one.query), el("span", { class: "st-dim", dir: "auto" }, one.preference)), found.models.map((model, place) => { const own = by.get(`${place}/${one.at}`); return el("td", { class: "st-number", "data-label": model.name }, !own ? "–" : own.figures ? `${share(own.figures.mass)} %, ${number(own.figures.lift, 2)} ×` : "not read"); }))))), hits.length > 200 ? el("p", { class: "st-dim" }, `The first 200 of ${hits.length.toLocaleString("en")}; search for others.`) : null);
+    list.scrollTop = top;
+    if (held !== undefined) list.querySelector(`[data-case="${held}"]`)?.focus({ preventScroll: true });
+  };
+  // Only lines that are not known yet are asked for; a model and a scenario told twice count once.
+  const take = (told) => {
+    const known = new Map((told.since && found ? found.numbers : []).map((one) => [`${one.model}/${one.case}`, one]));
+    for (const one of told.numbers) known.set(`${one.model}/${one.case}`, one);
+    found = { ...(told.since ? found : {}), ...told, numbers: [...known.values()] };
   };
   const refresh = async () => {
     clearTimeout(timer);
-    found = await api(`/api/attention/runs/${id}`);
+    take(await api(`/api/attention/runs/${id}?since=${found ? found.lines : 0}`));
     const { job } = await api(`/api/jobs/${id}`);
     fill(live, Subtext.jobline(job, "reading", "log and command"));
-    const mark = JSON.stringify([found.report, found.numbers.length]);
-    if (mark !== drawn) {
-      drawn = mark;
+    const mark = JSON.stringify(found.report);
+    if (mark !== told_report) {
+      told_report = mark;
       fill(report, found.report ? [figures(found.report.models), curves(found.report.models), changes(found.report.models)] : el("p", { class: "st-dim" }, "The averages are made when the job ends."));
-      fill(chooser, scenarios());
     }
-    if (Subtext.alive(found.status)) timer = setTimeout(() => look(), 2500);
+    if (found.numbers.length !== told_lines) { told_lines = found.numbers.length; scenarios(); }
+    // The longer the job, the less a single prompt changes: 2.5 to 10 seconds.
+    if (Subtext.alive(found.status)) timer = setTimeout(() => look(), Math.max(2500, Math.min(10000, found.cases.length * found.models.length)));
   };
   const look = guarded(refresh);
-  fill(box, card("st-attention-job", "The job", live), report, view, card("st-attention-cases", "Scenarios", chooser));
+  fill(box, card("st-attention-job", "The job", live), report, view, card("st-attention-cases", "Scenarios", word, list));
   await refresh();
   const wanted = query.get("case");
   if (found && wanted !== null && /^\d{1,5}$/.test(wanted) && found.cases[Number(wanted)]) await show(Number(wanted));

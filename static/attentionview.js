@@ -9,6 +9,9 @@
 
   Subtext.attentionSlice = async (of) => opened(await Subtext.api(`/api/attention/slices/${of}`));
 
+  // Of every name its `slice`, or why it is `gone`.
+  Subtext.attentionSlices = (names) => Promise.all(names.map((of) => Subtext.attentionSlice(of).then((slice) => ({ of, slice }), (error) => ({ of, gone: error.message }))));
+
   // What the numbers of a row are called, and what each means.
   const NAMES = [["mass", "Mass", "of the attention lies on the preference (the paper's number)"], ["share", "Share of tokens", "of the prompt is the preference"], ["lift", "Lift", "mass by share; 1 is what uniform attention gives"], ["kept_mass", "Mass without sink and template", "among the tokens of messages, without the first token"], ["kept_lift", "Lift without sink and template", "the same by its share of those tokens"], ["first", "First token", "of the attention lies on it: the sink of most models"]];
   const value = (name, number) => { const { none, share, number: plain } = Subtext.evaluating; return none(number) ? "–" : name.endsWith("lift") ? `${plain(number, 2)} ×` : `${share(number)} %`; };
@@ -74,33 +77,45 @@
       colour();
     };
     // Every model shows the same layer and head, or its mean where it has none such.
-    const choose = guarded(async (at) => {
-      state.at = at;
+    const rowOf = async ({ one }, at) => {
+      if (at === null || at.layer >= one.layers || at.head >= one.heads) return { row: one.mean, told: one.told };
+      const key = `${at.layer}/${at.head}`;
+      if (!one.heads_told.has(key)) { const found = await api(`/api/attention/slices/${one.of}/head?layer=${at.layer}&head=${at.head}`); one.heads_told.set(key, { ...found, row: unpack(found.row, Float32Array) }); }
+      const found = one.heads_told.get(key);
+      return { row: found.row, told: found };
+    };
+    // Whether a model reads the prompt as the same tokens as the first one.
+    const alike = async (part) => {
+      if (part.alike !== undefined) return;
+      const found = await api(`/api/attention/slices/${part.one.of}/minus/${parts[0].one.of}`);
+      part.alike = !found.reason; part.why = found.reason;
+    };
+    // What comes when something else was chosen meanwhile, a refusal too, is not shown.
+    let turn = 0;
+    const settle = guarded(async () => {
+      const mine = ++turn, { at, mode } = state;
       drawTools();
-      await Promise.all(parts.map(async (part) => {
-        const { one } = part;
-        if (at === null || at.layer >= one.layers || at.head >= one.heads) { part.row = one.mean; part.told = one.told; return; }
-        const key = `${at.layer}/${at.head}`;
-        if (!one.heads_told.has(key)) { const found = await api(`/api/attention/slices/${one.of}/head?layer=${at.layer}&head=${at.head}`); one.heads_told.set(key, { ...found, row: unpack(found.row, Float32Array) }); }
-        const found = one.heads_told.get(key);
-        part.row = found.row; part.told = found;
-      }));
-      await compare();
+      try {
+        const rows = await Promise.all(parts.map((part) => rowOf(part, at)));
+        if (mode === "minus") await Promise.all(parts.slice(1).map(alike));
+        if (mine !== turn) return;
+        parts.forEach((part, place) => Object.assign(part, rows[place]));
+      } catch (error) { if (mine !== turn) return; throw error; }
+      for (const part of parts.slice(1)) {
+        part.minus = mode === "minus" && part.alike ? part.row.map((value, at) => value - parts[0].row[at]) : null;
+        if (mode === "minus" && !part.alike) Subtext.toast(`${part.one.model}: ${part.why}`);
+      }
       show();
     });
-    const compare = async () => {
-      const first = parts[0];
-      for (const part of parts.slice(1)) {
-        if (part.alike === undefined) { const found = await api(`/api/attention/slices/${part.one.of}/minus/${first.one.of}`); part.alike = !found.reason; part.why = found.reason; }
-        part.minus = state.mode === "minus" && part.alike ? part.row.map((value, at) => value - first.row[at]) : null;
-        if (state.mode === "minus" && !part.alike) Subtext.toast(`${part.one.model}: ${part.why}`);
-      }
-    };
+    const choose = (at) => { state.at = at; return settle(); };
     const select = (label, id, count, chosen, change) => { const made = el("select", { id, onchange: () => change(made.value) }, el("option", { value: "" }, "mean of all"), [...Array(count).keys()].map((number) => el("option", { value: number }, number + 1))); made.value = chosen === null ? "" : String(chosen); return el("label", {}, label, made); };
     const drawTools = () => {
+      const held = tools.contains(document.activeElement) ? document.activeElement : null;
       const most = (name) => Math.max(...slices.map((one) => one[name])), whole = slices.some((one) => one.whole);
       fill(tools, whole ? [select("Layer", "st-layer", most("layers"), state.at && state.at.layer, (text) => choose(text === "" ? null : { layer: Number(text), head: state.at ? state.at.head : 0 })), select("Head", "st-head", most("heads"), state.at && state.at.head, (text) => choose(text === "" ? null : { layer: state.at ? state.at.layer : 0, head: Number(text) }))] : el("span", { class: "st-dim" }, "Of this prompt the mean over layers and heads was kept, not each head."),
-        slices.length > 1 ? switcher("What is shown", [["heat", "Attention"], ["minus", `Difference to ${slices[0].model}`]], state.mode, guarded(async (mode) => { state.mode = mode; drawTools(); await compare(); show(); })) : null);
+        slices.length > 1 ? switcher("What is shown", [["heat", "Attention"], ["minus", `Difference to ${slices[0].model}`]], state.mode, (mode) => { state.mode = mode; settle(); }) : null);
+      // Made anew, but the keyboard stays where it was.
+      if (held) tools.querySelector(held.id ? `#${held.id}` : `[data-choice="${held.dataset.choice}"]`)?.focus();
     };
     drawTools();
     fill(box, el("p", { class: "st-note", "data-notice": "" }, notice), tools, legend, parts.map((part) => part.box));

@@ -1,4 +1,5 @@
-"""Look at one prompt now: the checkpoint lives in a process of its own, its slice is kept for a while and read from there.
+"""Look at one prompt now: the checkpoint lives in a process of its own, its slice is kept for a while and read from there,
+with the meter of the answer and what was asked beside it.
 
 Loads no model here. What is kept are the newest slices of the data folder's `attention`; older ones are removed.
 """
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.actions.attention_models import checkpoint_of
-from app.actions.attention_runs import LIVE
+from app.actions.attention_runs import LIVE, Looked, Prompted, keep_looked, part_of
 from app.actions.respond_live import LONGEST, MOST_TURNS
 from app.context import Context
 from app.engines.apart import Residents
@@ -64,11 +65,22 @@ async def look_live(context: Context, residents: Residents, wanted: Wanted) -> d
         raise Refused(told.reason)
     if "reason" in told:
         raise Refused(str(told["reason"]))
+    asked_for = Prompted(
+        preference=wanted.preference,
+        query=wanted.query,
+        model=wanted.model,
+        method=wanted.method,
+        answer=wanted.answer,
+        turns=len(wanted.before),
+    )
+    with contextlib.suppress(OSError):  # the slice alone is shown too
+        looked = Looked(model=found.name, use=told["use"], answer=told["said"], asked=asked_for)
+        await asyncio.to_thread(keep_looked, folder, key, looked)
     return {"of": f"live-{key}", "model": found.name, "use": told["use"], "said": told["said"]}
 
 
 def _room(folder: Path) -> None:
-    """Make the folder, and keep the newest slices in it only."""
+    """Make the folder, and keep the newest slices in it only, each with what stands beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     dated: list[tuple[float, Path]] = []
     for file in folder.glob("*.npz"):
@@ -76,4 +88,6 @@ def _room(folder: Path) -> None:
             dated.append((file.stat().st_mtime, file))
     for _, file in sorted(dated)[: max(0, len(dated) - KEPT + 1)]:
         with contextlib.suppress(OSError):
+            for beside in (file.with_suffix(".json"), part_of(folder, file.stem)):
+                beside.unlink(missing_ok=True)
             file.unlink()

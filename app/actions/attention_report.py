@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.actions.attention_files import PLAN, REPORT, lines, slice_at, slice_name
+from app.actions.attention_files import PLAN, REPORT, heads, slice_at, slice_name
 from core.attention import Unmeasured
 from core.attention_file import Unreadable
 from core.attention_report import Reading, change, curve_change, reading, summary
@@ -21,7 +21,7 @@ COMPARED = ("mass", "lift", "kept_lift")
 def write_report(folder: Path, spec: AttentionSpec) -> dict[str, Any]:
     """Make report.json of what is there, and return it."""
     plan = json.loads((folder / PLAN).read_text("utf-8"))
-    numbers = {(line["model"], line["case"]): line for line in lines(folder)}
+    numbers = {(line["model"], line["case"]): line for line in heads(folder)[0]}
     readings: list[list[Reading]] = []
     told: list[dict[str, Any]] = []
     for place, model in enumerate(plan["models"]):

@@ -9,7 +9,9 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from app.actions.attention_files import PLAN, REPORT, lines, slice_name
+from pydantic import BaseModel, ValidationError
+
+from app.actions.attention_files import PLAN, REPORT, heads, line_of, slice_name
 from app.artifacts import open_file
 from app.context import Context
 from app.errors import Missing, Refused
@@ -26,8 +28,53 @@ LIVE = "attention"
 _RUNS, _LOOKED_AT = 50, 1_000
 _LARGEST = 64 << 20
 _NAME = re.compile(r"job-([1-9][0-9]{0,14})-([0-9]{1,2})-([0-9]{1,5})|live-([0-9a-f]{32})")
+_NOTE = 4 << 20
+"""Bytes of what stands beside a slice of a single prompt."""
 _SHOWN = 200
 """Characters of a preference or query in a list."""
+
+
+class Prompted(BaseModel, frozen=True):
+    """What was asked for when a single prompt was looked at; `turns` of conversation before it."""
+
+    preference: str
+    query: str
+    model: str
+    method: str
+    answer: str
+    turns: int
+
+
+class Looked(BaseModel, frozen=True):
+    """What is kept beside the slice of a single prompt: who was looked at, the meter of the answer as it was read, the form."""
+
+    model: str
+    use: dict[str, Any] | None
+    answer: str
+    asked: Prompted
+
+
+def keep_looked(folder: Path, key: str, looked: Looked) -> None:
+    """Write it beside the slice of that key, whole or not at all; nothing where it is larger than any answer makes it."""
+    text = looked.model_dump_json().encode()
+    if len(text) <= _NOTE:
+        beside = part_of(folder, key)
+        beside.write_bytes(text)
+        beside.replace(folder / f"{key}.json")
+
+
+def part_of(folder: Path, key: str) -> Path:
+    """Where it lies while it is written."""
+    return folder / f".{key}.json.part"
+
+
+def _looked(folder: Path, key: str) -> dict[str, Any]:
+    """The same read again, as fields of a slice; empty where there is none that can be read."""
+    try:
+        with open_file(folder, f"{key}.json") as file:
+            return Looked.model_validate_json(file.read(_NOTE)).model_dump()
+    except (Refused, ValidationError):
+        return {}
 
 
 def runs(context: Context) -> list[dict[str, Any]]:
@@ -69,8 +116,12 @@ def run_report(context: Context, job_id: int) -> dict[str, Any]:
     return _json(folder, REPORT)
 
 
-def run(context: Context, job_id: int) -> dict[str, Any]:
-    """A job with its report (null before there is one), its scenarios, and the numbers of each model and scenario."""
+def run(context: Context, job_id: int, since: int = 0) -> dict[str, Any]:
+    """A job with its report (null before there is one), and the numbers of each model and scenario from line `since` on.
+
+    `lines` is what to ask for next as `since`. With `since` 0 the scenarios and models come too; they stay as they are. `since`
+    is 0 in the answer where there are fewer lines than were known: everything is told again.
+    """
     job, folder = _job(context, job_id)
     told: dict[str, Any] = {
         "id": job.id,
@@ -79,25 +130,33 @@ def run(context: Context, job_id: int) -> dict[str, Any]:
         "message": job.message,
     }
     if not (folder / PLAN).is_file():
-        return told | {"report": None, "cases": [], "models": [], "numbers": []}
+        return told | {"report": None, "cases": [], "models": [], "numbers": [], "lines": 0, "since": 0}
+    found, count = heads(folder, since)
+    if count < since:
+        since, (found, count) = 0, heads(folder)
+    kept = ("model", "case", "figures", "control", "reason", "tokens")
+    told["numbers"] = [{name: line[name] for name in kept if name in line} for line in found]
+    told |= {"lines": count, "since": since, "report": _json(folder, REPORT) if (folder / REPORT).is_file() else None}
+    if since:
+        return told
     plan = _json(folder, PLAN)
     short = [case | {name: shorten(case[name], _SHOWN) for name in ("preference", "query")} for case in plan["cases"]]
-    report = _json(folder, REPORT) if (folder / REPORT).is_file() else None
-    kept = ("model", "case", "figures", "control", "reason", "tokens")
-    numbers = [{name: line[name] for name in kept if name in line} for line in lines(folder)]
-    return told | {"report": report, "cases": short, "models": plan["models"], "numbers": numbers}
+    return told | {"cases": short, "models": plan["models"]}
 
 
 def answer_of(context: Context, of: str) -> dict[str, Any]:
-    """What a model answered to the scenario of a slice, and the meter of it; empty where no answer was asked for."""
+    """What a model answered to the scenario of a slice, and the meter of it; empty where no answer was asked for.
+
+    For a single prompt the answer that was read, its meter, the model and what was asked.
+    """
     match = _NAME.fullmatch(of)
-    if match is None or match[1] is None:
+    if match is None:
         return {}
+    if match[4]:
+        return _looked(context.settings.data.resolve() / LIVE, match[4])
     _, folder = _job(context, int(match[1]))
-    for line in lines(folder):
-        if (line["model"], line["case"]) == (int(match[2]), int(match[3])):
-            return {name: line[name] for name in ("answer", "use") if name in line}
-    return {}
+    line = line_of(folder, int(match[2]), int(match[3])) or {}
+    return {name: line[name] for name in ("answer", "use") if name in line}
 
 
 def slice_file(context: Context, of: str) -> BinaryIO:

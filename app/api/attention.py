@@ -100,8 +100,8 @@ def _stored(routes: APIRouter, context: Context) -> None:
         return actions.runs(context)
 
     @routes.get("/runs/{job}")
-    def run(job: Id) -> dict[str, Any]:
-        return actions.run(context, job)
+    def run(job: Id, since: Annotated[int, Query(ge=0, lt=1 << 31)] = 0) -> dict[str, Any]:
+        return actions.run(context, job, since)
 
     @routes.get("/slices/{of}")
     def shown(of: Of) -> dict[str, Any]:

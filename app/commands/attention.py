@@ -12,7 +12,7 @@ from app.commands.policy import number, pair
 from app.context import Context
 from app.errors import Refused
 from app.keeper import start_worker
-from core.attention import NOTICE
+from core.attention import NOTICE, SEGMENTS
 from core.attention_question import Way
 from core.attention_spec import AttentionSpec
 from core.jobs import told_text
@@ -38,8 +38,11 @@ def add(commands: Any) -> None:
     read.add_argument("--with", dest="own", action="append", default=[], metavar="FIELD=VALUE", help="repeat it")
     read.add_argument("--spec", action="store_true", help="only print the job as JSON for `subtext run`")
     read.set_defaults(run=_read)
-    show = verbs.add_parser("show", help="means over scenarios by model, with intervals")
+    show = verbs.add_parser(
+        "show", help="means over scenarios by model, and what differs from the first, with intervals"
+    )
     show.add_argument("job", type=number)
+    show.add_argument("--curve", action="store_true", help="also what differs from the first model along the prompt")
     show.set_defaults(run=_show)
 
 
@@ -75,8 +78,30 @@ def _show(context: Context, options: argparse.Namespace) -> int:
             print("\t".join((told_text(model["name"]), name, *numbers)))
         if "reason" in model:
             print("\t".join((told_text(model["name"]), told_text(model["reason"]))))
+    _differences(report["models"], options.curve)
     print(NOTICE)
     return 0
+
+
+def _differences(models: list[dict[str, Any]], curve: bool) -> None:
+    """What differs from the first model: figures, and the masses along the prompt where they are asked for."""
+    if not any("change" in model for model in models):
+        return
+    print(f"model\tminus {told_text(models[0]['name'])}\tdifference\tlow\thigh\tp\tscenarios")
+    places = [f"{part} {at + 1}" for part, count in SEGMENTS for at in range(count)]
+    for model in models[1:]:
+        own = told_text(model["name"])
+        for name, change in model.get("change", {}).items():
+            if "reason" in change:
+                print("\t".join((own, name, told_text(change["reason"]))))
+                continue
+            interval = change["interval"]
+            numbers = [_told(value) for value in (change["value"], interval["low"], interval["high"], change["p"])]
+            print("\t".join((own, name, *numbers, str(change["scenarios"]))))
+        found = model.get("curve_change", {})
+        if curve and "mass" in found:
+            for place, *values in zip(places, found["mass"], found["low"], found["high"], strict=True):
+                print("\t".join((own, f"mass at {place}", *map(_told, values))))
 
 
 def _told(value: float | None) -> str:

@@ -16,9 +16,11 @@ from starlette.testclient import TestClient
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
 from app.actions import attention_live, attention_models  # noqa: E402
-from app.actions.attention_files import lines, slice_at, slice_name  # noqa: E402
+from app.actions.attention_files import append, done, heads, line_of, lines, slice_at, slice_name  # noqa: E402
 from app.actions.attention_live import KEPT  # noqa: E402
+from app.actions.attention_runs import LIVE, Looked, Prompted, keep_looked  # noqa: E402
 from app.actions.import_data import Labels, import_files  # noqa: E402
+from app.actions.jobs import enqueue  # noqa: E402
 from app.actions.read_attention import read_attention  # noqa: E402
 from app.commands import attention as commands  # noqa: E402
 from app.context import Context  # noqa: E402
@@ -26,6 +28,7 @@ from app.engines.endpoint import Endpoint  # noqa: E402
 from app.engines.roles import STARTER  # noqa: E402
 from app.errors import Refused  # noqa: E402
 from app.main import create_app  # noqa: E402
+from core.attention import BINS  # noqa: E402
 from core.attention_file import Slice, Unreadable, read_head  # noqa: E402
 from core.attention_question import question, question_from_json, question_to_json  # noqa: E402
 from core.attention_spec import AttentionSpec  # noqa: E402
@@ -126,6 +129,39 @@ def test_a_run_goes_on_where_it_was(context: Context, tmp_path: Path) -> None:
     assert [one["case"] for one in lines(folder)] == [0, 1, 2]
 
 
+def test_a_line_torn_within_a_letter_stops_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.jsonl"
+    append(tmp_path, {"model": 0, "case": 0, "figures": None, "answer": "Été", "use": None})
+    whole = file.read_bytes()
+    torn = json.dumps({"model": 0, "case": 1, "figures": None, "answer": "Été"}, ensure_ascii=False).encode()
+    for cut in range(1, len(torn)):  # also between the two bytes of a letter
+        file.write_bytes(whole + torn[:cut])
+        assert done(tmp_path) == {(0, 0)}
+        assert heads(tmp_path) == ([{"model": 0, "case": 0, "figures": None}], 1)
+        append(tmp_path, {"model": 0, "case": 1, "reason": "again"})
+        assert [one["case"] for one in lines(tmp_path)] == [0, 1], cut
+        found, count = heads(tmp_path, 1)
+        assert (found, count) == ([{"model": 0, "case": 1, "reason": "again"}], 3)
+    file.write_bytes(whole + torn)  # only the end of the line is missing
+    assert done(tmp_path) == {(0, 0), (0, 1)} and [one["case"] for one in heads(tmp_path, 1)[0]] == [1]
+    file.write_bytes(b'\xff\n{"model": [], "case": 0}\n[1]\n' + whole)
+    assert done(tmp_path) == {(0, 0)}
+
+
+def test_a_line_is_found_by_how_it_begins_and_told_without_its_answer(tmp_path: Path) -> None:
+    hostile = 'x", "answer": "no", "model": 7}\n{"model": 1, "case": 2, "answer": "no"}'
+    append(tmp_path, {"case": 22, "model": 1, "reason": hostile})
+    append(tmp_path, {"use": {"answer": {"tokens": 1}}, "model": 1, "case": 2, "tokens": 3, "answer": hostile})
+    found, count = heads(tmp_path)
+    assert count == 2 and found[0] == {"model": 1, "case": 22, "reason": hostile}
+    line = line_of(tmp_path, 1, 2)
+    assert line is not None and line["answer"] == hostile and line["use"]["answer"]["tokens"] == 1
+    assert line_of(tmp_path, 1, 22) == found[0]
+    assert line_of(tmp_path, 0, 2) is None and line_of(tmp_path / "nowhere", 0, 0) is None
+    append(tmp_path, {"model": 0, "case": 0, "figures": {"mass": 0.5}, "answer": hostile, "use": {"sentences": []}})
+    assert heads(tmp_path, 2) == ([{"model": 0, "case": 0, "figures": {"mass": 0.5}}], 3)
+
+
 def test_answers_are_metered(context: Context, tmp_path: Path) -> None:
     number, folder = a_set(context, tmp_path, CASES[:1]), tmp_path / "job"
     folder.mkdir()
@@ -171,6 +207,15 @@ def test_one_prompt_is_looked_at_through_the_page(web: TestClient, context: Cont
     assert head["figures"]["mass"] == pytest.approx(float(masses[1, 2]), abs=2e-3)
     again = web.post("/api/attention", json=body | {"answer": ""}).json()
     assert again["use"] is None
+    assert (seen["use"], seen["answer"], seen["model"]) == (found["use"], found["said"], found["model"])
+    assert seen["asked"] == body | {"method": "step_by_step", "turns": 0}
+    bare = web.get(f"/api/attention/slices/{again['of']}").json()
+    assert bare["use"] is None and bare["asked"]["answer"] == ""
+    note = context.settings.data.resolve() / LIVE / f"{found['of'].removeprefix('live-')}.json"
+    for foreign in (b"{", b'{"model": 1}', b"\xff"):
+        note.write_bytes(foreign)
+        alone = web.get(f"/api/attention/slices/{found['of']}").json()
+        assert alone["mean"] == seen["mean"] and "use" not in alone, "the slice is shown without its meter"
     none = web.get(f"/api/attention/slices/{again['of']}/minus/{found['of']}").json()
     assert np.abs(np.frombuffer(base64.b64decode(none["mean"]), "<f4")).max() < 1e-5
 
@@ -198,10 +243,23 @@ def test_old_slices_make_room(context: Context, tmp_path: Path) -> None:
     for number in range(KEPT + 5):
         file = tmp_path / f"{number}.npz"
         file.write_bytes(b"")
+        file.with_suffix(".json").write_text("{}", "utf-8")
+        (tmp_path / f".{number}.json.part").write_text("{", "utf-8")
         os.utime(file, (number, number))
     attention_live._room(tmp_path)  # pyright: ignore[reportPrivateUsage]
     left = sorted(int(file.stem) for file in tmp_path.glob("*.npz"))
     assert left == list(range(6, KEPT + 5))
+    for pattern in ("*.json", ".*.json.part"):
+        beside = {int(file.name.strip(".").split(".")[0]) for file in tmp_path.glob(pattern)}
+        assert beside == set(left), "what stands beside a slice goes with it"
+
+
+def test_what_stands_beside_a_slice_is_bounded(tmp_path: Path) -> None:
+    asked = Prompted(preference="p", query="q", model="", method="zero_shot", answer="a", turns=0)
+    keep_looked(tmp_path, "x", Looked(model="m", use=None, answer="a" * (5 << 20), asked=asked))
+    assert list(tmp_path.iterdir()) == []
+    keep_looked(tmp_path, "x", Looked(model="m", use=None, answer="a", asked=asked))
+    assert [file.name for file in tmp_path.iterdir()] == ["x.json"]
 
 
 def test_a_server_is_read_through_its_registered_folder(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,8 +293,15 @@ def test_a_run_for_the_page_and_the_command_line(
     folder.mkdir(parents=True)
     read_attention(context, ordered, folder, Told())
     found = web.get(f"/api/attention/runs/{number}").json()
-    assert [one["case"] for one in found["numbers"]] == [0, 1, 2]
+    assert [one["case"] for one in found["numbers"]] == [0, 1, 2] and found["lines"] == 3
+    assert not {"answer", "use"} & found["numbers"][0].keys()
     assert found["report"]["models"][0]["read"] == 3
+    later = web.get(f"/api/attention/runs/{number}?since=2").json()
+    assert [one["case"] for one in later["numbers"]] == [2] and (later["lines"], later["since"]) == (3, 2)
+    assert later["report"] == found["report"] and "cases" not in later
+    assert web.get(f"/api/attention/runs/{number}?since=3").json()["numbers"] == []
+    assert web.get(f"/api/attention/runs/{number}?since=9").json() == found, "fewer lines than known: told anew"
+    assert web.get(f"/api/attention/runs/{number}?since=-1").status_code == 422
     one, other = (web.get(f"/api/attention/slices/job-{number}-0-{case}").json() for case in (0, 1))
     assert one["whole"] and not other["whole"]
     assert one["answer"] and one["use"]["sentences"]
@@ -245,6 +310,25 @@ def test_a_run_for_the_page_and_the_command_line(
     (folder / slice_name(0, 0)).write_bytes(b"PK\x03\x04 broken")
     assert "no attention slice" in web.get(f"/api/attention/slices/job-{number}-0-0").json()["error"]
     assert web.get("/api/attention/runs").json()[0]["id"] == number
-    show = argparse.Namespace(job=number)
+    show = argparse.Namespace(job=number, curve=True)
     assert commands._show(context, show) == 0  # pyright: ignore[reportPrivateUsage]
-    assert "starter model\tmass\t" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "starter model\tmass\t" in said and "minus" not in said
+
+
+def test_the_command_line_prints_what_differs(
+    context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ordered = spec(a_set(context, tmp_path)).model_copy(update={"checkpoints": ["starter", ""]})
+    number = enqueue(context, ordered)
+    job = jobs.get(context.database, number)
+    assert job is not None
+    folder = context.settings.data.resolve() / job.folder
+    folder.mkdir(parents=True)
+    read_attention(context, ordered, folder, Told())
+    for curve, rows in ((False, 0), (True, BINS)):
+        commands._show(context, argparse.Namespace(job=number, curve=curve))  # pyright: ignore[reportPrivateUsage]
+        said = capsys.readouterr().out
+        for name in ("mass", "lift", "kept_lift"):
+            assert f"\t{name}\t0.0000\t0.0000\t0.0000\t1.0000\t3\n" in said, "a model does not differ from itself"
+        assert said.count("\tmass at ") == rows

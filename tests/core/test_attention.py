@@ -235,6 +235,38 @@ def test_means_over_scenarios_with_intervals() -> None:
     assert isinstance(summary([]), Unmeasured)
 
 
+def test_the_band_of_a_lift_is_its_own() -> None:
+    rng = np.random.default_rng(6)
+    own: list[Reading] = []
+    for scenario in range(20):
+        tokens = int(rng.integers(40, 400))
+        asked = (250, 300) if scenario == 7 else (200, 300)  # only here something stands between preference and query
+        read = reading(f"s{scenario}", np.full(tokens, 1 / tokens), prompt(tokens, (100, 200), asked))
+        assert isinstance(read, Reading)
+        own.append(read)
+    found = summary(own)
+    assert isinstance(found, Summary)
+    curve, between = found.curve, slice(24, 36)
+    assert curve.lift == pytest.approx(np.ones(BINS))
+    assert (curve.low / curve.share)[0] < 0.95 and (curve.high / curve.share)[0] > 1.05, "lengths differ, so masses do"
+    assert np.isnan(curve.lift_low[between]).all() and np.isnan(curve.lift_high[between]).all(), (
+        "one scenario is no band"
+    )
+    rest = np.delete(np.arange(BINS), np.arange(BINS)[between])
+    for side in (curve.lift_low, curve.lift_high):
+        assert side[rest] == pytest.approx(1, abs=1e-5)
+    without = summary([one for at, one in enumerate(own) if at != 7])
+    assert isinstance(without, Summary)
+    for values in (without.curve.lift, without.curve.lift_low, without.curve.lift_high):
+        assert np.isnan(values[between]).all()
+        assert not np.isnan(values[rest]).any()
+    lifted = summary(readings(30, 3.0, seed=1))
+    assert isinstance(lifted, Summary)
+    assert (lifted.curve.lift_low < lifted.curve.lift)[rest].all() and (lifted.curve.lift < lifted.curve.lift_high)[
+        rest
+    ].all()
+
+
 def test_a_preference_like_any_other_span_is_not_above_its_control() -> None:
     found = summary(readings(40, 1.0, seed=8))
     assert isinstance(found, Summary)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
 
@@ -107,6 +107,11 @@ def test_an_answer_is_metered(desk: Page) -> None:
     rows = desk.locator("#st-attention-seen [data-quadrant]")
     expect(rows.first).to_be_visible(timeout=120_000)
     expect(rows.nth(1)).to_contain_text("You love quiet places")
+    desk.reload()
+    expect(rows.nth(1)).to_contain_text("You love quiet places", timeout=30_000)
+    expect(desk.locator("#st-preference")).to_have_value("I love quiet places.")
+    expect(desk.locator("#st-answer")).to_have_value("Step 1: You love quiet places. Step 2: Go to the library.")
+    expect(desk.locator("#st-answer")).to_be_visible()
     checked(desk)
 
 
@@ -117,6 +122,15 @@ def test_what_cannot_be_seen_is_said_in_its_place(own: Server, browser: Browser)
     page.fill("#st-query", "Where?")
     page.click("#st-look")
     expect(page.locator("#st-look-said")).to_contain_text("Nothing is cut off", timeout=120_000)
+    page.fill("#st-preference", "I love quiet places.")
+    page.click("#st-look")
+    expect(page.locator("#st-attention-seen .st-ribbon")).to_have_count(1, timeout=120_000)
+    assert "of=live-" in page.url
+    page.fill("#st-preference", "☃" * 5_000)
+    page.click("#st-look")
+    expect(page.locator("#st-look-said")).to_contain_text("Nothing is cut off", timeout=120_000)
+    expect(page.locator("#st-attention-seen")).to_be_hidden()
+    assert "of=" not in page.url, "what was seen before belongs to another prompt"
     visit(page, "/attention?job=99")
     expect(page.locator("[role=alert]")).to_contain_text("no job 99")
     page.close()
@@ -142,6 +156,50 @@ def test_eight_thousand_tokens_are_one_text_over_canvas(own: Server, desk: Page)
     expect(desk.locator("#st-attention-seen .st-head-grid").first).to_be_visible()
 
 
+def bands(desk: Page, curve: dict[str, object], by: str) -> list[str]:
+    """The points of the bands that are drawn for a model of a report."""
+    return desk.evaluate(
+        """([curve, by]) => {
+          const drawn = Subtext.attentionCurve([{ name: "m", curve }], [["head", 2], ["preference", 2]], by);
+          return [...drawn.querySelectorAll(".st-attention-band")].map((one) => one.getAttribute("points"));
+        }""",
+        [curve, by],
+    )
+
+
+def test_a_difference_is_drawn_round_its_zero(desk: Page) -> None:
+    visit(desk, "/attention")
+    drawn = desk.evaluate(
+        """() => {
+          const flat = { mass: [0.4, 0.2, 0.2, 0.2], low: [0, 0, 0, 0], high: [1, 1, 1, 1], share: [1, 1, 1, 1], lift: [1, 1, 1, 1] };
+          const away = { ...flat, mass: [0.5, -0.02, 0.03, 0.01], low: [0.4, -0.04, 0.02, 0], high: [0.6, 0, 0.04, 0.02] };
+          const models = [{ name: "a", curve: flat }, { name: "b", curve: flat, curve_change: away }];
+          const one = Subtext.attentionCurve(models, [["head", 2], ["preference", 2]], "change");
+          return [one.querySelector("[data-curve] polyline").getAttribute("points").split(" ").map((at) => Number(at.split(",")[1])),
+            Number(one.querySelector(".st-limit").getAttribute("y1")), [...one.querySelectorAll("[data-curve]")].map((line) => [line.dataset.curve, line.getAttribute("class")]),
+            [...one.querySelectorAll("text")].map((text) => text.textContent), one.textContent];
+        }"""
+    )
+    heights, zero, lines, words, text = drawn
+    assert heights[1] > zero > heights[3] > heights[2] > heights[0], "down is less, and the sink ends at the picture"
+    assert lines == [["b", "st-series-1"]]
+    assert {"−4.00", "0.00", "+4.00"} <= set(words) and "goes out of the picture" in text
+
+
+def test_the_band_of_a_lift_is_drawn_where_the_report_has_one(desk: Page) -> None:
+    visit(desk, "/attention")
+    curve: dict[str, object] = {
+        "mass": [0.4, 0.2, 0.2, 0.2], "low": [0.3, 0.1, 0.1, 0.1], "high": [0.5, 0.3, 0.3, 0.3],
+        "share": [0.4, 0.2, 0.2, 0.2], "lift": [1, 1, 1, 1],
+    }  # fmt: skip
+    assert bands(desk, curve, "lift") == [], "a report that was made before lifts had intervals"
+    assert len(bands(desk, curve, "mass")) == 1
+    (flat,) = bands(desk, curve | {"lift_low": [1, 1, 1, 1], "lift_high": [1, 1, 1, 1]}, "lift")
+    assert len({point.split(",")[1] for point in flat.split()}) == 1, "a lift that is surely 1 has no width"
+    broken = curve | {"lift_low": [0.9, None, 0.9, 0.9], "lift_high": [1.1, None, 1.1, 1.1]}
+    assert [len(points.split()) for points in bands(desk, broken, "lift")] == [2, 4]
+
+
 def test_a_job_is_read(desk: Page) -> None:
     visit(desk, "/attention")
     desk.click("[data-run='1'] a")
@@ -151,6 +209,12 @@ def test_a_job_is_read(desk: Page) -> None:
     expect(desk.locator("#st-attention-change [data-change='mass']")).to_contain_text("0.00")
     desk.locator("[data-choice='mass']").click()
     expect(desk.locator("#st-attention-curve figure")).to_have_attribute("data-by", "mass")
+    desk.locator("[data-choice='change']").click()
+    expect(desk.locator("#st-attention-curve svg [data-curve]")).to_have_count(1)
+    expect(desk.locator("#st-attention-curve figcaption")).to_contain_text("more or less than starter model")
+    expect(desk.locator("#st-attention-curve .st-limit")).to_have_count(1)
+    desk.locator("#st-attention-curve summary").click()
+    expect(desk.locator("#st-attention-curve tbody td").first).to_have_text("0.00 [0.00 to 0.00]")
     desk.click("[data-case='0']")
     view = desk.locator("#st-attention-view")
     expect(view.locator(".st-ribbon")).to_have_count(2, timeout=30_000)
@@ -159,6 +223,75 @@ def test_a_job_is_read(desk: Page) -> None:
     checked(desk)
     desk.click("[data-case='2']")
     expect(view).to_contain_text("mean over layers and heads was kept")
+
+
+def test_those_that_are_there_are_shown_and_those_that_are_gone_are_named(own: Server, browser: Browser) -> None:
+    name, page = long_slice(own), browser.new_page(base_url=own.base)
+    visit(page, f"/attention?of=live-{'0' * 32},{name},live-{'1' * 32}")
+    seen = page.locator("#st-attention-seen")
+    expect(seen.locator(".st-ribbon")).to_have_count(1, timeout=60_000)
+    expect(seen.locator("[data-gone]")).to_have_count(2)
+    expect(seen.locator("[data-gone]").last).to_contain_text("Prompt 3 of 3: This attention slice is not there")
+    visit(page, f"/attention?of=live-{'0' * 32}")
+    expect(seen.locator("[data-gone]")).to_contain_text("was removed")
+    page.close()
+
+
+def test_the_choice_of_last_is_what_is_shown(own: Server, desk: Page) -> None:
+    visit(desk, f"/attention?of={long_slice(own)}")
+    mass, held = desk.locator("#st-attention-seen [data-figure='mass']"), list[Route]()
+    layer = desk.locator("#st-layer")
+    expect(layer).to_be_visible(timeout=60_000)
+    mean = mass.inner_text()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    second = re.compile(r"/head\?layer=1&")
+    desk.route(second, hold)
+    layer.select_option(index=2)
+    for _ in range(100):
+        if held:
+            break
+        desk.wait_for_timeout(50)
+    layer.select_option(index=0)
+    with desk.expect_response(second):
+        held.pop().continue_()
+    desk.unroute(second)
+    desk.wait_for_timeout(300)
+    expect(mass).to_have_text(mean)
+    expect(layer).to_have_value("")
+    layer.focus()
+    layer.select_option(index=2)
+    expect(mass).not_to_have_text(mean)
+    expect(layer).to_be_focused()
+
+
+def test_a_word_stays_while_a_job_goes_on(desk: Page) -> None:
+    visit(desk, "/attention?job=1")
+    expect(desk.locator("#st-attention-figures tbody tr")).to_have_count(2, timeout=180_000)
+    asked: list[str] = []
+
+    def part(route: Route) -> None:
+        """The answer as it was while the job went on: one line more at each question."""
+        asked.append(route.request.url.split("since=")[1])
+        since = int(asked[-1])
+        told = route.fetch(url=route.request.url.split("?")[0]).json()
+        told |= {"status": "running" if since < 3 else "done", "report": None, "since": since, "lines": since + 1}
+        told["numbers"] = told["numbers"][since : since + 1]
+        if since:
+            del told["cases"], told["models"]
+        route.fulfill(json=told)
+
+    desk.route("**/api/attention/runs/1?*", part)
+    visit(desk, "/attention?job=1")
+    word = desk.locator("#st-attention-cases input[type=search]")
+    word.fill("e")
+    known = desk.locator("#st-attention-cases td", has_text="×")
+    expect(known).to_have_count(3, timeout=30_000)
+    expect(word).to_have_value("e")
+    expect(word).to_be_focused()
+    assert asked[:3] == ["0", "1", "2"]
 
 
 def test_an_order_is_checked_before_it_starts(desk: Page) -> None:
