@@ -18,7 +18,7 @@
     const { el, api, fill, guarded } = Subtext, { card } = Subtext.evaluating;
     const asked = new URLSearchParams(location.search);
     const area = (id, rows, text, value) => { const made = el("textarea", { id: `st-${id}`, rows, maxlength: form.longest, placeholder: text, dir: "auto" }); made.value = value || ""; return made; };
-    const preference = area("preference", 2, "I don't share my live location.", asked.get("preference")), query = area("query", 2, "I'm hiking alone this weekend. What should I plan?", asked.get("query")), answer = area("answer", 3, "Step 1: …", "");
+    const preference = area("preference", 2, "I don't share my live location.", asked.get("preference")), query = area("query", 2, "I'm hiking alone this weekend. What should I plan?", asked.get("query")), answer = area("answer", 3, "Step 1: …", ""), reverse = area("reverse", 2, "made by rule where this is empty", "");
     const method = el("select", { id: "st-method" }, form.methods.map((one) => el("option", { value: one.value }, one.label)));
     const models = [form.models.some((one) => one.value === asked.get("model")) ? asked.get("model") : ""], chosen = choices(form, models, "Model", 4, () => {});
     const go = el("button", { class: "st-button st-primary", id: "st-look" }, "Look"), said = el("p", { role: "status", id: "st-look-said" });
@@ -42,8 +42,8 @@
     // The form as it was when these were looked at, where all were asked the same and nothing that it cannot hold.
     const refill = (slices) => {
       const asked = slices.map((one) => one.asked), [first] = asked;
-      if (!first || asked.some((one) => !one || one.turns || ["preference", "query", "method", "answer"].some((name) => one[name] !== first[name]))) return;
-      [preference.value, query.value, answer.value] = [first.preference, first.query, first.answer];
+      if (!first || asked.some((one) => !one || one.turns || ["preference", "query", "method", "answer", "reverse"].some((name) => one[name] !== first[name]))) return;
+      [preference.value, query.value, answer.value, reverse.value] = [first.preference, first.query, first.answer, first.reverse];
       if (form.methods.some((one) => one.value === first.method)) method.value = first.method;
       more.open = Boolean(first.answer);
       const known = [...new Set(asked.map((one) => one.model))].filter((value) => form.models.some((one) => one.value === value));
@@ -57,7 +57,7 @@
       try {
         for (const model of models) {
           said.textContent = `Looking${models.length > 1 ? `, model ${looked.length + 1} of ${models.length}` : ""}. The first time a model takes a few seconds.`;
-          looked.push(await api("/api/attention", { preference: preference.value, query: query.value, model, method: method.value, answer: answer.value }));
+          looked.push(await api("/api/attention", { preference: preference.value, query: query.value, model, method: method.value, answer: answer.value, reverse: reverse.value }));
         }
       } catch (error) { failed = error.message; }
       try {
@@ -66,7 +66,7 @@
       } finally { go.disabled = false; }
     });
     const field = (label, control, hint) => el("label", {}, label, control, hint ? el("span", { class: "st-dim" }, hint) : null);
-    const more = el("details", {}, el("summary", {}, "With an answer"), field("Answer", answer, "read again behind the prompt, with the preference, without it and with its reverse: what each sentence owes to it"));
+    const more = el("details", {}, el("summary", {}, "With an answer"), field("Answer", answer, "read again behind the prompt, with the preference, without it and with its reverse: what each sentence owes to it"), field("The reverse of the preference", reverse));
     box.append(card("st-attention-one", "One prompt", el("form", { class: "st-build", onsubmit: (event) => { event.preventDefault(); look(); } }, field("Preference", preference), field("Query", query), el("div", { class: "st-respond-row" }, field("Way of prompting", method)), chosen.box,
       more, el("div", { class: "st-actions" }, go, el("button", { class: "st-button", type: "button", id: "st-example", onclick: example }, "Use an example")), said)), seen);
     return async (names) => refill(await show(names.map((of) => ({ of }))));

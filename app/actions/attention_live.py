@@ -29,7 +29,10 @@ KEPT = 60
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A prompt to look at, and an answer to read again behind it ('' for none). The model is chosen as in a spec."""
+    """A prompt to look at, and an answer to read again behind it ('' for none). The model is chosen as in a spec.
+
+    `reverse` is the reverse of the preference that the answer is read with too; '' for one that is made by rule.
+    """
 
     preference: str
     query: str
@@ -37,6 +40,7 @@ class Wanted:
     method: Way = "step_by_step"
     before: Sequence[Exchange] = ()
     answer: str = ""
+    reverse: str = ""
 
 
 def checked(wanted: Wanted) -> None:
@@ -44,7 +48,13 @@ def checked(wanted: Wanted) -> None:
     for name, text in (("preference", wanted.preference), ("query", wanted.query)):
         if not text.strip():
             raise Refused(f"The {name} is empty. Say something, or use an example.")
-    texts = (wanted.preference, wanted.query, wanted.answer, *(text for turn in wanted.before for text in turn))
+    texts = (
+        wanted.preference,
+        wanted.query,
+        wanted.answer,
+        wanted.reverse,
+        *(text for turn in wanted.before for text in turn),
+    )
     if any(len(text) > LONGEST for text in texts):
         raise Refused(f"A text has more than {LONGEST:,} characters.")
     if len(wanted.before) > MOST_TURNS:
@@ -58,7 +68,7 @@ async def look_live(context: Context, residents: Residents, wanted: Wanted) -> d
     folder = context.settings.data.resolve() / LIVE
     await asyncio.to_thread(_room, folder)
     key = secrets.token_hex(16)
-    asked = question(wanted.preference, wanted.query, wanted.method, wanted.before)
+    asked = question(wanted.preference, wanted.query, wanted.method, wanted.before, wanted.reverse)
     async with residents.open(found.folder) as model:
         told = await model.look(order(asked, wanted.answer, folder / f"{key}.npz"))
     if isinstance(told, Failure):
@@ -71,6 +81,7 @@ async def look_live(context: Context, residents: Residents, wanted: Wanted) -> d
         model=wanted.model,
         method=wanted.method,
         answer=wanted.answer,
+        reverse=wanted.reverse,
         turns=len(wanted.before),
     )
     with contextlib.suppress(OSError):  # the slice alone is shown too

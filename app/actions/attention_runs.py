@@ -42,6 +42,7 @@ class Prompted(BaseModel, frozen=True):
     model: str
     method: str
     answer: str
+    reverse: str
     turns: int
 
 

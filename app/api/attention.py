@@ -39,6 +39,7 @@ class Look(BaseModel):
     method: Way = "step_by_step"
     before: Annotated[list[tuple[Text, Text]], Field(max_length=MOST_TURNS * 2)] = []
     answer: Text = ""
+    reverse: Text = ""
 
 
 class Draft(BaseModel):
@@ -65,7 +66,7 @@ def router(context: Context, residents: Residents) -> APIRouter:
         running.add(mark)
         try:
             before = tuple(Exchange(*turn) for turn in body.before)
-            wanted = Wanted(body.preference, body.query, body.model, body.method, before, body.answer)
+            wanted = Wanted(body.preference, body.query, body.model, body.method, before, body.answer, body.reverse)
             return await look_live(context, residents, wanted)
         finally:
             running.discard(mark)

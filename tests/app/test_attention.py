@@ -208,7 +208,7 @@ def test_one_prompt_is_looked_at_through_the_page(web: TestClient, context: Cont
     again = web.post("/api/attention", json=body | {"answer": ""}).json()
     assert again["use"] is None
     assert (seen["use"], seen["answer"], seen["model"]) == (found["use"], found["said"], found["model"])
-    assert seen["asked"] == body | {"method": "step_by_step", "turns": 0}
+    assert seen["asked"] == body | {"method": "step_by_step", "reverse": "", "turns": 0}
     bare = web.get(f"/api/attention/slices/{again['of']}").json()
     assert bare["use"] is None and bare["asked"]["answer"] == ""
     note = context.settings.data.resolve() / LIVE / f"{found['of'].removeprefix('live-')}.json"
@@ -255,7 +255,7 @@ def test_old_slices_make_room(context: Context, tmp_path: Path) -> None:
 
 
 def test_what_stands_beside_a_slice_is_bounded(tmp_path: Path) -> None:
-    asked = Prompted(preference="p", query="q", model="", method="zero_shot", answer="a", turns=0)
+    asked = Prompted(preference="p", query="q", model="", method="zero_shot", answer="a", reverse="", turns=0)
     keep_looked(tmp_path, "x", Looked(model="m", use=None, answer="a" * (5 << 20), asked=asked))
     assert list(tmp_path.iterdir()) == []
     keep_looked(tmp_path, "x", Looked(model="m", use=None, answer="a", asked=asked))

@@ -43,6 +43,19 @@ def test_a_failure_in_the_process_of_a_model_is_a_sentence(context: Context, tmp
         assert healthy.status_code == 200, "nothing is still counted as being looked at"
 
 
+def test_the_reverse_is_what_a_person_says(context: Context) -> None:
+    asked = {"preference": "I never fly and hate trains.", "query": "To Rome?", "answer": "Take the night train."}
+    with TestClient(create_app(context), base_url="http://127.0.0.1:7860") as web:
+        by_rule, own = (
+            web.post("/api/attention", json=asked | more).json() for more in ({}, {"reverse": "I love both."})
+        )
+        assert by_rule["use"]["reverse"] == f"The opposite of this is true for me: {asked['preference']}"
+        assert own["use"]["reverse"] == "I love both."
+        assert own["use"]["answer"]["drop"] == by_rule["use"]["answer"]["drop"]
+        assert own["use"]["answer"]["drop_other"] != by_rule["use"]["answer"]["drop_other"]
+        assert web.get(f"/api/attention/slices/{own['of']}").json()["asked"]["reverse"] == "I love both."
+
+
 def test_a_model_that_fails_leaves_the_report_of_the_others(context: Context, tmp_path: Path) -> None:
     number, folder, odd = a_set(context, tmp_path), tmp_path / "job", tmp_path / "odd"
     folder.mkdir()
