@@ -1,10 +1,5 @@
 """Errors that are sentences for people, and one for the worker. Everything else that is raised is a bug."""
 
-import asyncio
-from typing import TypeVar
-
-_T = TypeVar("_T")
-
 
 class Refused(Exception):
     """Something a person asked for cannot be done; the text says what, where and what to do."""
@@ -26,14 +21,3 @@ class Busy(Refused):
     """Too much is asked for at once; trying again in a moment helps."""
 
     status = 429
-
-
-def result_of(work: "asyncio.Task[_T]") -> _T:
-    """What a task returned; of several errors that ended it together, the first one."""
-    try:
-        return work.result()
-    except BaseExceptionGroup as group:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        raise first from None

@@ -3,16 +3,16 @@
 Knows rows only: calls no model and computes no figure.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from core.evaluation.table import Row, Verdicts
 from core.evaluation.verdicts import COLUMNS, OUTCOMES, Column, Outcome
 from db.engine import Database
+from db.rows import Rows, insert
 
 Task = Literal["answer", "choice"]
 _CHECK = {name: place for place, name in enumerate(COLUMNS)}
@@ -111,81 +111,44 @@ class Answer(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
 
 
-_COLUMNS = ", ".join(Evaluation._fields)
-_JSON = ("spec", "data", "judges", "prompts")
+_EVALUATIONS = Rows("evaluation", Evaluation, ("spec", "data", "judges", "prompts"))
+_IN_ORDER = "WHERE evaluation_id = :id ORDER BY position"
+_LINES = Rows("evaluation_row", Line)
+_CASES = Rows("evaluation_case", Case, ("shown", "choice"))
 
 
 def begin(database: Database, new: New, lines: Sequence[Line], cases: Sequence[Case], now: str) -> int:
     """Lay out an evaluation in one transaction; the ids of lines and cases are given here. Returns its id."""
-    values = new._asdict() | {name: json.dumps(getattr(new, name), ensure_ascii=False) for name in _JSON}
     with database.write() as connection:
-        query = f"INSERT INTO evaluation ({', '.join(values)}, created_at) VALUES (:{', :'.join(values)}, :now)"
-        made = connection.execute(text(query), values | {"now": now})
-        evaluation_id: int = made.lastrowid  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
-        for place, line in enumerate(lines):
-            _insert(connection, "evaluation_row", evaluation_id, place, line._asdict())
-        for place, case in enumerate(cases):
-            own = case._asdict() | {
-                "shown": json.dumps(case.shown, ensure_ascii=False),
-                "choice": None if case.choice is None else json.dumps(case.choice, ensure_ascii=False),
-            }
-            _insert(connection, "evaluation_case", evaluation_id, place, own)
+        evaluation_id = insert(connection, "evaluation", new._asdict() | {"created_at": now})
+        _LINES.add(connection, lines, evaluation_id=evaluation_id)
+        _CASES.add(connection, cases, evaluation_id=evaluation_id)
     return evaluation_id
-
-
-def _insert(connection: Connection, table: str, evaluation_id: int, place: int, own: dict[str, Any]) -> None:
-    values = {name: value for name, value in own.items() if name != "id"}
-    values |= {"evaluation_id": evaluation_id, "position": place}
-    connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES (:{', :'.join(values)})"), values)
 
 
 def get(database: Database, evaluation_id: int) -> Evaluation | None:
     """An evaluation, or None."""
-    return _one(database, "id = :value", evaluation_id)
+    return _EVALUATIONS.first(database, "WHERE id = :id", id=evaluation_id)
 
 
 def of_folder(database: Database, job_folder: str) -> Evaluation | None:
     """The evaluation that a job has laid out, or None."""
-    return _one(database, "job_folder = :value", job_folder)
-
-
-def _one(database: Database, condition: str, value: Any) -> Evaluation | None:
-    with database.read() as connection:
-        row = connection.execute(text(f"SELECT {_COLUMNS} FROM evaluation WHERE {condition}"), {"value": value}).first()
-    return None if row is None else _evaluation(row)
+    return _EVALUATIONS.first(database, "WHERE job_folder = :folder", folder=job_folder)
 
 
 def listing(database: Database, limit: int = 200) -> list[Evaluation]:
     """The newest evaluations, newest first."""
-    with database.read() as connection:
-        query = f"SELECT {_COLUMNS} FROM evaluation ORDER BY id DESC LIMIT :limit"
-        return [_evaluation(row) for row in connection.execute(text(query), {"limit": limit})]
-
-
-def _evaluation(row: Sequence[Any]) -> Evaluation:
-    found = Evaluation(*row)
-    return found._replace(**{name: json.loads(getattr(found, name)) for name in _JSON})
+    return _EVALUATIONS.read(database, "ORDER BY id DESC LIMIT :limit", limit=limit)
 
 
 def lines(database: Database, evaluation_id: int) -> list[Line]:
     """The rows of an evaluation, in order."""
-    query = f"SELECT {', '.join(Line._fields)} FROM evaluation_row WHERE evaluation_id = :id ORDER BY position"
-    with database.read() as connection:
-        return [Line(*row) for row in connection.execute(text(query), {"id": evaluation_id})]
+    return _LINES.read(database, _IN_ORDER, id=evaluation_id)
 
 
 def cases(database: Database, evaluation_id: int) -> list[Case]:
     """The cases of an evaluation, in order."""
-    query = f"SELECT {', '.join(Case._fields)} FROM evaluation_case WHERE evaluation_id = :id ORDER BY position"
-    with database.read() as connection:
-        return [_case(row) for row in connection.execute(text(query), {"id": evaluation_id})]
-
-
-def _case(row: Sequence[Any]) -> Case:
-    found = Case(*row)
-    return found._replace(
-        shown=json.loads(str(found.shown)), choice=None if found.choice is None else json.loads(str(found.choice))
-    )
+    return _CASES.read(database, _IN_ORDER, id=evaluation_id)
 
 
 def settled(database: Database, evaluation_id: int) -> set[tuple[int, int]]:

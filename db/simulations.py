@@ -3,16 +3,16 @@
 Knows rows only: calls no model and computes no figure.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from core.prompts.simulation import Manner
 from core.simulation.people import Person, Schedule
 from core.simulation.turns import Rating, Said
 from db.engine import Database
+from db.rows import Rows, insert
 
 WAYS: Mapping[Manner, str] = {
     "zero_shot": "zero-shot",
@@ -88,77 +88,45 @@ class Turn(NamedTuple):
     levels: dict[int, Rating]
 
 
-_COLUMNS = ", ".join(Simulation._fields)
-_JSON = ("spec", "data", "player", "judges", "prompts")
+_SIMULATIONS = Rows("simulation", Simulation, ("spec", "data", "player", "judges", "prompts"))
+_IN_ORDER = "WHERE simulation_id = :id ORDER BY position"
+_LINES = Rows("simulation_model", Line)
+_PLAYERS = Rows("simulation_person", Player, ("parts", "schedule"))
 
 
 def begin(database: Database, new: New, lines: Sequence[Line], players: Sequence[Player], now: str) -> int:
     """Lay out a simulation in one transaction; the ids of lines and players are given here. Returns its id."""
-    values = new._asdict() | {name: json.dumps(getattr(new, name), ensure_ascii=False) for name in _JSON}
     with database.write() as connection:
-        query = f"INSERT INTO simulation ({', '.join(values)}, created_at) VALUES (:{', :'.join(values)}, :now)"
-        made = connection.execute(text(query), values | {"now": now})
-        simulation_id: int = made.lastrowid  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
-        for place, line in enumerate(lines):
-            _insert(connection, "simulation_model", simulation_id, place, line._asdict())
-        for place, player in enumerate(players):
-            own = player._asdict() | {
-                "parts": json.dumps(player.parts, ensure_ascii=False),
-                "schedule": json.dumps(player.schedule),
-            }
-            _insert(connection, "simulation_person", simulation_id, place, own)
+        simulation_id = insert(connection, "simulation", new._asdict() | {"created_at": now})
+        _LINES.add(connection, lines, simulation_id=simulation_id)
+        _PLAYERS.add(connection, players, simulation_id=simulation_id)
     return simulation_id
-
-
-def _insert(connection: Connection, table: str, simulation_id: int, place: int, own: dict[str, Any]) -> None:
-    values = {name: value for name, value in own.items() if name != "id"}
-    values |= {"simulation_id": simulation_id, "position": place}
-    connection.execute(text(f"INSERT INTO {table} ({', '.join(values)}) VALUES (:{', :'.join(values)})"), values)
 
 
 def get(database: Database, simulation_id: int) -> Simulation | None:
     """A simulation, or None."""
-    return _one(database, "id = :value", simulation_id)
+    return _SIMULATIONS.first(database, "WHERE id = :id", id=simulation_id)
 
 
 def of_folder(database: Database, job_folder: str) -> Simulation | None:
     """The simulation that a job has laid out, or None."""
-    return _one(database, "job_folder = :value", job_folder)
-
-
-def _one(database: Database, condition: str, value: Any) -> Simulation | None:
-    with database.read() as connection:
-        row = connection.execute(text(f"SELECT {_COLUMNS} FROM simulation WHERE {condition}"), {"value": value}).first()
-    return None if row is None else _simulation(row)
+    return _SIMULATIONS.first(database, "WHERE job_folder = :folder", folder=job_folder)
 
 
 def listing(database: Database, limit: int = 200) -> list[Simulation]:
     """The newest simulations, newest first."""
-    with database.read() as connection:
-        query = f"SELECT {_COLUMNS} FROM simulation ORDER BY id DESC LIMIT :limit"
-        return [_simulation(row) for row in connection.execute(text(query), {"limit": limit})]
-
-
-def _simulation(row: Sequence[Any]) -> Simulation:
-    found = Simulation(*row)
-    return found._replace(**{name: json.loads(getattr(found, name)) for name in _JSON})
+    return _SIMULATIONS.read(database, "ORDER BY id DESC LIMIT :limit", limit=limit)
 
 
 def lines(database: Database, simulation_id: int) -> list[Line]:
     """The models under test, in order."""
-    query = f"SELECT {', '.join(Line._fields)} FROM simulation_model WHERE simulation_id = :id ORDER BY position"
-    with database.read() as connection:
-        return [Line(*row) for row in connection.execute(text(query), {"id": simulation_id})]
+    return _LINES.read(database, _IN_ORDER, id=simulation_id)
 
 
 def players(database: Database, simulation_id: int) -> list[Player]:
     """The people, in order."""
-    query = f"SELECT {', '.join(Player._fields)} FROM simulation_person WHERE simulation_id = :id ORDER BY position"
-    with database.read() as connection:
-        return [
-            Player(row[0], row[1], row[2], tuple(json.loads(row[3])), tuple(tuple(now) for now in json.loads(row[4])))
-            for row in connection.execute(text(query), {"id": simulation_id})
-        ]
+    found = _PLAYERS.read(database, _IN_ORDER, id=simulation_id)
+    return [one._replace(parts=tuple(one.parts), schedule=tuple(tuple(now) for now in one.schedule)) for one in found]
 
 
 def turns(database: Database, simulation_id: int) -> list[Turn]:

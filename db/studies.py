@@ -12,6 +12,7 @@ from core.dialogues import Dialogue, Turn
 from core.study import Plan, Slot, check_text
 from db.engine import Database
 from db.people import name_key
+from db.rows import insert
 
 Status = Literal["running", "frozen", "unblinded"]
 
@@ -107,13 +108,6 @@ def _item(study_id: int, key: str, dialogue: Dialogue, slot: Slot | None = None)
     who = {"model": dialogue.model, "profile_key": dialogue.profile_key, "profile": dialogue.profile}
     asked = {"check_turn": len(turns), "check_level": check.level} if check else {}
     return {"study_id": study_id, "key": key, "turns": json.dumps(turns, ensure_ascii=False)} | who | asked
-
-
-def insert(connection: Connection, table: str, values: Mapping[str, Any]) -> int:
-    """Insert one row; returns its id. `table` and the names of `values` are constants of the program."""
-    columns = ", ".join(values)
-    marks = ", ".join(f":{name}" for name in values)
-    return connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({marks})"), dict(values)).lastrowid or 0
 
 
 def act(connection: Connection, study_id: int, at: str, what: str, who: str) -> None:

@@ -1,6 +1,6 @@
 // A new evaluation: set, rows of models and ways of prompting, checks and judges, every setting, what is checked, the start.
 Subtext.evalform = async (box) => {
-  const { el, api, fill, guarded, many } = Subtext, { card, address, check } = Subtext.evaluating;
+  const { el, api, fill, many, select } = Subtext, { card, address, check } = Subtext.evaluating;
   const query = new URLSearchParams(location.search);
   const [form, sets, { jobs }] = await Promise.all([api("/api/evaluations/form"), api("/api/sets"), api("/api/jobs?limit=200")]);
   const sources = sets.filter((set) => set.scenarios);
@@ -8,10 +8,12 @@ Subtext.evalform = async (box) => {
     box.append(card("st-new", "A new evaluation", el("p", {}, "There is no set with scenarios yet. ", el("a", { href: "/data" }, "Import one"), " or ", el("a", { href: "/build" }, "build one"), ".")));
     return;
   }
-  const before = jobs.filter((job) => ["policy", "sft", "tpo"].includes(job.kind) && Subtext.alive(job.status));
   const wanted = form.models.some((one) => one.value === query.get("model")) ? query.get("model") : "";
   const values = { ...structuredClone(form.defaults), name: "", set: sources.some((set) => set.id === Number(query.get("set"))) ? Number(query.get("set")) : sources.at(-1).id, rows: [{ model: wanted, method: "zero_shot", turns: 0 }, { model: wanted, method: "step_by_step", turns: 0 }] };
-  let after = null;
+  const draft = () => ({ spec: { kind: "evaluate", ...values, name: values.name || "Evaluation" }, after: after.job() });
+  const { going, begun, asked } = Subtext.following({ kind: "evaluate", what: "evaluation", title: "The evaluation as it goes", reports: "/api/evaluations", address, wrong: "is no evaluation" });
+  const { told, later } = Subtext.ordering({ kind: "evaluate", what: "evaluation", text: "Start the evaluation", begin: "/api/evaluations", draft, begun });
+  const after = Subtext.afterField(jobs, "Behind a training its model can be chosen in the rows.", (job) => { if (job === null) for (const one of values.rows) if (one.model === "after") one.model = ""; drawRows(); later(0); });
   const fields = Object.fromEntries(form.fields.map((field) => [field.name, field]));
   const write = (name) => (value) => { values[name] = value; later(); };
   const setting = (field) => {
@@ -21,8 +23,7 @@ Subtext.evalform = async (box) => {
 
   // Rows: a model and a way of prompting it.
   const rows = el("div", { id: "st-rows" }), room = () => values.rows.length < form.most_rows;
-  const select = (label, options, value, change) => { const made = el("select", { "aria-label": label, onchange: () => change(made.value) }, options.map((one) => el("option", { value: one.value }, one.label))); made.value = value; return made; };
-  const models = () => (after === null ? form.models : [...form.models, { value: "after", label: `the model that job ${after} makes` }]);
+  const models = () => after.models(form.models);
   const same = (one, two) => one.model === two.model && one.method === two.method && one.turns === two.turns;
   const add = (...fresh) => { for (const one of fresh) if (room() && !values.rows.some((other) => same(one, other))) values.rows.push(one); drawRows(); later(0); };
   // The next row that is not there yet: another way for the last row's model, else for another model, else with more turns before.
@@ -43,59 +44,14 @@ Subtext.evalform = async (box) => {
         el("td", { class: "st-actions" }, el("button", { class: "st-button", type: "button", "data-every": place, title: "A row for every way of prompting this model", onclick: () => everyWay(one.model, one.turns) }, "All methods for this model"), el("button", { class: "st-button st-quiet", type: "button", "aria-label": `Remove row ${place + 1}`, disabled: values.rows.length < 2, onclick: () => { values.rows.splice(place, 1); drawRows(); later(0); } }, "Remove"))))))),
       el("div", { class: "st-actions" }, el("button", { class: "st-button", type: "button", id: "st-add-row", disabled: !room(), onclick: () => add(next()) }, "Add a row"), el("span", { class: "st-dim" }, `${many(values.rows.length, "row")} of at most ${form.most_rows}. Turns before: exchanges about something else that stand between the preference and the query.`)));
   };
-  const judges = el("div", { id: "st-judges" });
-  const drawJudges = () => fill(judges, el("div", { class: "st-setting" }, el("span", {}, fields.judges.label), values.judges.map((one, place) => el("span", { class: "st-judge" }, select(`Judge ${place + 1}`, form.judges, one, (value) => { values.judges[place] = value; later(); }), el("button", { class: "st-button st-quiet", type: "button", "aria-label": `Remove judge ${place + 1}`, onclick: () => { values.judges.splice(place, 1); drawJudges(); later(0); } }, "Remove"))),
-    el("span", {}, el("button", { class: "st-button", type: "button", id: "st-add-judge", disabled: values.judges.length >= Math.min(9, form.judges.length), onclick: () => { values.judges.push(form.judges.find((one) => !values.judges.includes(one.value)).value); drawJudges(); later(0); } }, "Add a judge")), el("span", { class: "st-dim" }, fields.judges.meaning)));
-  const waiting = () => {
-    const which = el("select", { id: "st-after", onchange: () => { after = which.value ? Number(which.value) : null; if (after === null) for (const one of values.rows) if (one.model === "after") one.model = ""; drawRows(); later(0); } }, el("option", { value: "" }, "at once"), before.map((job) => el("option", { value: job.id }, `when job ${job.id} is done (${job.kind}, ${job.status})`)));
-    return before.length ? el("label", { class: "st-setting" }, el("span", {}, "Start"), which, el("span", { class: "st-dim" }, "Behind a training its model can be chosen in the rows.")) : null;
-  };
-
-  // What is checked, the start, and the job as it goes.
-  const told = el("div"), live = el("div", { id: "st-evaluate-live" }), going = card("st-evaluate-job", "The evaluation as it goes", live);
-  going.hidden = true;
-  const draft = () => ({ spec: { kind: "evaluate", ...values, name: values.name || "Evaluation" }, after });
-  const checked = Subtext.preflight(told, { what: "evaluation", text: "Start the evaluation", names: { verdict: "st-evaluate-verdict", begin: "st-evaluate-begin", command: "st-evaluate-command" }, act: () => start() });
-  let turn = 0, timer = 0, watching = 0;
-  const look = async () => {
-    const mine = ++turn;
-    try {
-      const seen = await api("/api/evaluations/preflight", draft());
-      if (mine === turn) { if (seen.refused) checked.refuse(seen.refused); else checked.draw(seen); }
-    } catch (error) {
-      if (mine === turn) checked.refuse(error.message);
-    }
-  };
-  const later = (wait = 300) => { clearTimeout(timer); timer = setTimeout(look, wait); };
-  const start = guarded(async () => {
-    checked.wait();
-    const begun = await api("/api/evaluations", draft());
-    checked.draw(begun);
-    if (begun.id === null) return;
-    history.replaceState(history.state, "", `/evaluate?job=${begun.id}`);
-    await watch(begun.id);
-    going.scrollIntoView({ block: "start" });
-  });
-  const watch = guarded(async (id) => {
-    clearTimeout(watching);
-    const [{ job }, known] = await Promise.all([api(`/api/jobs/${id}`), api("/api/evaluations")]);
-    if (job.kind !== "evaluate") throw new Error(`Job ${id} is no evaluation.`);
-    const made = known.find((one) => one.job === id);
-    if (job.status === "done" && made && !going.hidden) { location.assign(address(made.id)); return; }
-    going.hidden = false;
-    fill(live, Subtext.jobline(job, "evaluation", "log and command", made ? [" · ", el("a", { href: address(made.id), id: "st-report-link" }, job.status === "done" ? "The report" : "The report while it fills")] : null));
-    if (Subtext.alive(job.status)) { const again = () => { watching = setTimeout(() => (document.hidden ? again() : watch(id)), 1500); }; again(); }
-  });
 
   const part = (name, but = []) => form.fields.filter((field) => field.part === name && !but.includes(field.name)).map(setting);
   drawRows();
-  drawJudges();
   box.append(card("st-new", "A new evaluation", el("p", { class: "st-dim" }, "Every row answers every case of the set; judges then read each answer, one check at a time. A stopped evaluation goes on where it was, and nothing is asked twice."),
-    el("div", { class: "st-parameters" }, part("what"), waiting()), el("h3", {}, form.parts.rows), rows,
-    el("h3", {}, "Judging"), el("div", { class: "st-judging-form" }, setting(fields.checks), judges),
+    el("div", { class: "st-parameters" }, part("what"), after.field), el("h3", {}, form.parts.rows), rows,
+    el("h3", {}, "Judging"), el("div", { class: "st-judging-form" }, setting(fields.checks), Subtext.judgesField(fields.judges, form.judges, values.judges, later)),
     el("details", { id: "st-settings" }, el("summary", {}, "Every setting"), Object.entries(form.parts).filter(([name]) => !["what", "rows"].includes(name)).map(([name, title]) => [el("h3", {}, title), el("div", { class: "st-parameters" }, part(name, ["checks", "judges"]))]))),
   card("st-before", "Before it starts", told), going);
   later(0);
-  const asked = Number(query.get("job"));
-  if (Number.isSafeInteger(asked) && asked > 0) await watch(asked);
+  await asked();
 };

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.cancelling import until_cancelled
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.choices import engine_of
 from app.engines.endpoint import Engine, Role
 from app.engines.roles import open_models
-from app.errors import Refused, result_of
+from app.errors import Refused
 from core.council import Finish, Growth, Level, Models, grow_tree, root
 from core.jobs import Reporter
 from core.parsing import Malformed, read_scenarios
@@ -64,12 +65,7 @@ async def _build(context: Context, spec: BuildSpec, folder: Path, reporter: Repo
     chosen: dict[Role, Engine] = {"critic": engine_of(context, "critic", spec.critic)}
     async with open_models(context, ("council", "critic", "judge"), tally, chosen) as found:
         models = Models(found["council"], found["critic"], found["judge"])
-        work = asyncio.create_task(_work(context, spec, folder.name, models, reporter, totals))
-        while not work.done():
-            await asyncio.wait({work}, timeout=0.5)
-            if reporter.cancelled():
-                work.cancel()
-        set_id = None if work.cancelled() else result_of(work)
+        set_id = await until_cancelled(_work(context, spec, folder.name, models, reporter, totals), reporter)
     counts = tally.read()
     return {
         "set": set_id or growing.set_of(context.database, folder.name),

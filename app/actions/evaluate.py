@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app.actions.evaluation_plan import Plan, engine_for, laid_out
+from app.cancelling import until_cancelled
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.endpoint import Engine, Role
 from app.engines.roles import open_model
-from app.errors import Refused, result_of
+from app.errors import Refused
 from core.best_of import best_of
 from core.evaluation import choices, methods, verdicts
 from core.evaluation.choices import Choice, Chosen
@@ -124,20 +125,7 @@ def evaluate(context: Context, spec: EvaluateSpec, folder: Path, reporter: Repor
 async def _evaluate(context: Context, spec: EvaluateSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     plan = laid_out(context, spec, folder.name, reporter)
     work = _Work(context, spec, plan, reporter)
-    task = asyncio.create_task(_all(work))
-    while not task.done():
-        await asyncio.wait({task}, timeout=0.5)
-        if reporter.cancelled():
-            task.cancel()
-    if not task.cancelled():
-        result_of(task)
-        if work.lost:
-            reason, _ = work.lost.most_common(1)[0]
-            raise Refused(
-                f"{work.lost.total():,} calls of evaluation {plan.id} failed; everything else is done and kept. Most often: "
-                f"{reason} When that is mended, resume the job: it asks only for what is missing."
-            )
-        evaluations.finish(context.database, plan.id, context.now())
+    await until_cancelled(_whole(work), reporter)
     counts = work.tally.read()
     return {
         "evaluation": plan.id,
@@ -149,6 +137,18 @@ async def _evaluate(context: Context, spec: EvaluateSpec, folder: Path, reporter
         "failures": dict(counts.failures),
         "tokens": counts.prompt_tokens + counts.completion_tokens,
     }
+
+
+async def _whole(work: _Work) -> None:
+    """An evaluation with its end. Raises Refused where calls failed that may succeed."""
+    await _all(work)
+    if work.lost:
+        reason, _ = work.lost.most_common(1)[0]
+        raise Refused(
+            f"{work.lost.total():,} calls of evaluation {work.plan.id} failed; everything else is done and kept. Most often: "
+            f"{reason} When that is mended, resume the job: it asks only for what is missing."
+        )
+    evaluations.finish(work.context.database, work.plan.id, work.context.now())
 
 
 async def _all(work: _Work) -> None:

@@ -18,11 +18,12 @@ from typing import Any, NamedTuple, TypeVar
 from app.actions.evaluation_plan import engine_for
 from app.actions.simulation_plan import Plan, laid_out
 from app.actions.simulation_set import store
+from app.cancelling import until_cancelled
 from app.context import Context
 from app.engines.accounting import Tally
 from app.engines.endpoint import Engine, Role
 from app.engines.roles import open_model
-from app.errors import Refused, result_of
+from app.errors import Refused
 from core.dialogues import Turn
 from core.jobs import Reporter
 from core.ports import Ask, ChatModel, Failure, Reply
@@ -109,14 +110,7 @@ def simulate(context: Context, spec: SimulateSpec, folder: Path, reporter: Repor
 async def _simulate(context: Context, spec: SimulateSpec, folder: Path, reporter: Reporter) -> dict[str, Any]:
     plan = laid_out(context, spec, folder.name, reporter)
     work = _Work(context, spec, plan, reporter)
-    task = asyncio.create_task(_all(work))
-    while not task.done():
-        await asyncio.wait({task}, timeout=0.5)
-        if reporter.cancelled():
-            task.cancel()
-    if not task.cancelled():
-        result_of(task)
-        _complete(work)
+    await until_cancelled(_whole(work), reporter)
     found, counts = simulations.turns(context.database, plan.id), work.tally.read()
     missing = Counter(why for one in found if (why := why_missing(one)))
     stored = simulations.get(context.database, plan.id)
@@ -143,8 +137,9 @@ def why_missing(turn: Stored) -> str:
     return f"The answer is missing. {turn.answer.why}" if turn.answer.text is None else ""
 
 
-def _complete(work: _Work) -> None:
-    """The end of a simulation in which everything was asked for. Raises Refused where calls failed that may succeed."""
+async def _whole(work: _Work) -> None:
+    """A simulation with its end. Raises Refused where calls failed that may succeed."""
+    await _all(work)
     plan = work.plan
     if work.lost:
         reason, _ = work.lost.most_common(1)[0]
@@ -164,7 +159,7 @@ async def _all(work: _Work) -> None:
     for one in simulations.turns(work.context.database, work.plan.id):
         known.setdefault((one.line, one.player), {})[one.turn] = one
     pairs = [(line, player) for line in work.plan.lines for player in work.plan.players]
-    left = [(line, player) for line, player in pairs if not _whole(work.spec, known.get((line.id, player.id), {}))]
+    left = [(line, player) for line, player in pairs if not _settled(work.spec, known.get((line.id, player.id), {}))]
     work.tell((len(pairs) - len(left)) * work.spec.turns)
     async with AsyncExitStack() as stack:
         opened: dict[Engine, ChatModel] = {}
@@ -188,7 +183,7 @@ async def _all(work: _Work) -> None:
                 await _side_by_side(work, _Models(assistant, player, judges), list(own), known)
 
 
-def _whole(spec: SimulateSpec, kept: dict[int, Stored]) -> bool:
+def _settled(spec: SimulateSpec, kept: dict[int, Stored]) -> bool:
     """Every turn took place and every judge gave its level."""
     return all(
         turn in kept

@@ -4,36 +4,25 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.actions import compare_evaluations
 from app.actions import evaluations as actions
-from app.actions import jobs as job_actions
 from app.actions.compare_evaluations import Place
 from app.actions.evaluations import FORMATS, Cell, Format, State
 from app.actions.preflight_evaluation import check
-from app.api.train import command
+from app.api import ordering
 from app.context import Context
 from app.engines.choices import choices
-from app.errors import Refused
 from core.evaluation.form import PARTS, described
 from core.evaluation.metrics import Metric
 from core.evaluation.spec import MOST_ROWS, EvaluateSpec
 from core.evaluation.verdicts import CHECKS
-from core.preflight import blocked
 from db.evaluations import WAYS
 
 Id = Annotated[int, Path(ge=1, lt=1 << 62)]
 Row = Annotated[int, Query(ge=0, lt=1 << 20)]
 Offset = Annotated[int, Query(ge=0, lt=1 << 31)]
-
-
-class Draft(BaseModel):
-    """An evaluation that is not ordered yet; `after` is the job whose model a row may name."""
-
-    spec: dict[str, Any]
-    after: Annotated[int, Field(ge=1, lt=1 << 62)] | None = None
 
 
 class Comparison(BaseModel):
@@ -63,11 +52,6 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/form")
     def form() -> dict[str, Any]:
-        defaults = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in EvaluateSpec.model_fields.items()
-            if not field.is_required()
-        }
         return {
             "parts": PARTS,
             "fields": described(),
@@ -76,29 +60,11 @@ def router(context: Context) -> APIRouter:
             "critics": [one._asdict() for one in choices(context)],
             "methods": {name: label for name, label in WAYS.items() if name != "choice"},
             "checks": CHECKS,
-            "defaults": defaults,
+            "defaults": ordering.defaults(EvaluateSpec),
             "most_rows": MOST_ROWS,
         }
 
-    @routes.post("/preflight")
-    async def preflight(body: Draft) -> dict[str, Any]:
-        """What is checked, or `refused`: why the form is no evaluation yet."""
-        try:
-            spec = _evaluation(body)
-        except Refused as refusal:
-            return {"refused": str(refusal)}
-        lines = await run_in_threadpool(check, context, spec)
-        same = command(context, spec) + (f" --after {body.after}" if body.after else "")
-        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "command": same}
-
-    @routes.post("")
-    async def begin(body: Draft) -> dict[str, Any]:
-        spec = _evaluation(body)
-        lines = await run_in_threadpool(check, context, spec)
-        started = None
-        if not blocked(lines):
-            started = await run_in_threadpool(job_actions.enqueue, context, spec, body.after)
-        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "id": started}
+    ordering.add(routes, context, EvaluateSpec, check, "Only an evaluation can be looked at here.")
 
     @routes.get("/{evaluation_id}")
     def shown(evaluation_id: Id) -> dict[str, Any]:
@@ -129,10 +95,3 @@ def router(context: Context) -> APIRouter:
         return {"said": actions.remove(context, evaluation_id, body.name)}
 
     return routes
-
-
-def _evaluation(body: Draft) -> EvaluateSpec:
-    spec = job_actions.spec_of(body.spec)
-    if not isinstance(spec, EvaluateSpec):
-        raise Refused("Only an evaluation can be looked at here.")
-    return spec

@@ -7,21 +7,17 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 
-from app.actions import jobs as job_actions
 from app.actions import simulations as actions
 from app.actions.export_data import spool
 from app.actions.preflight_simulation import check
 from app.actions.results import Without
 from app.actions.simulations import Cell, Wanted
-from app.api.train import command
+from app.api import ordering
 from app.context import Context
 from app.engines.choices import choices
-from app.errors import Refused
 from core.alignment import PAPER_TABLE_2
 from core.dialogues import FORMS
-from core.preflight import blocked
 from core.simulation.form import PARTS, described
 from core.simulation.people import MOST_TURNS
 from core.simulation.spec import MOST_ROWS, SimulateSpec
@@ -31,13 +27,6 @@ from db.simulations import WAYS
 
 Id = Annotated[int, Path(ge=1, lt=1 << 62)]
 Short = Annotated[str, Query(max_length=200)]
-
-
-class Draft(BaseModel):
-    """A simulation that is not ordered yet; `after` is the job whose model may be tested."""
-
-    spec: dict[str, Any]
-    after: Annotated[int, Field(ge=1, lt=1 << 62)] | None = None
 
 
 class Removal(BaseModel):
@@ -58,26 +47,7 @@ def router(context: Context) -> APIRouter:
     def form() -> dict[str, Any]:
         return _form(context)
 
-    @routes.post("/preflight")
-    async def preflight(body: Draft) -> dict[str, Any]:
-        """What is checked, or `refused`: why the form is no simulation yet."""
-        try:
-            spec = _simulation(body)
-        except Refused as refusal:
-            return {"refused": str(refusal)}
-        lines = await run_in_threadpool(check, context, spec)
-        same = command(context, spec) + (f" --after {body.after}" if body.after else "")
-        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "command": same}
-
-    @routes.post("")
-    async def begin(body: Draft) -> dict[str, Any]:
-        spec = _simulation(body)
-        lines = await run_in_threadpool(check, context, spec)
-        started = None
-        if not blocked(lines):
-            started = await run_in_threadpool(job_actions.enqueue, context, spec, body.after)
-        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "id": started}
-
+    ordering.add(routes, context, SimulateSpec, check, "Only a simulation can be looked at here.")
     _stored(routes, context)
     return routes
 
@@ -117,11 +87,6 @@ def _stored(routes: APIRouter, context: Context) -> None:
 
 
 def _form(context: Context) -> dict[str, Any]:
-    defaults = {
-        name: field.get_default(call_default_factory=True)
-        for name, field in SimulateSpec.model_fields.items()
-        if not field.is_required()
-    }
     stored = [one for one in sets.all_sets(context.database) if one.records]
     texts = ("aloe_text", "mixed")
     return {
@@ -133,13 +98,6 @@ def _form(context: Context) -> dict[str, Any]:
         "manners": WAYS,
         "profiles": [one._asdict() for one in stored if one.form in (*FORMS, *texts)],
         "personalities": [one._asdict() for one in stored if one.form in texts],
-        "defaults": defaults,
+        "defaults": ordering.defaults(SimulateSpec),
         "most_rows": MOST_ROWS,
     }
-
-
-def _simulation(body: Draft) -> SimulateSpec:
-    spec = job_actions.spec_of(body.spec)
-    if not isinstance(spec, SimulateSpec):
-        raise Refused("Only a simulation can be looked at here.")
-    return spec

@@ -4,28 +4,23 @@ Judges against people are in `evaluation_people`, the next study in `evaluation_
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, get_args
 
 from app.actions import evaluations as actions
-from app.actions import jobs
 from app.actions.evaluations import FORMATS
 from app.actions.export_data import Download
 from app.actions.preflight_evaluation import check
 from app.actions.prepare import prepare
-from app.commands import evaluation_people, evaluation_plan
+from app.commands import evaluation_people, evaluation_plan, ordering
 from app.commands.output import hand_out
-from app.commands.policy import number, pair
+from app.commands.policy import number
 from app.context import Context
-from app.errors import Refused
-from app.keeper import start_worker
 from core.evaluation.export import number as figure
 from core.evaluation.layout import Layout
 from core.evaluation.methods import MethodName
 from core.evaluation.spec import EvaluateSpec
 from core.jobs import told_text
-from core.preflight import blocked
 
 
 def add(commands: Any) -> None:
@@ -40,9 +35,7 @@ def add(commands: Any) -> None:
     )
     order.add_argument("--method", action="append", default=[], choices=get_args(MethodName), help="repeat it")
     order.add_argument("--judge", action="append", default=[], help="as a model; repeat it for a vote")
-    order.add_argument("--after", type=number, help="when this job is done; its model is called after")
-    order.add_argument("--with", dest="own", action="append", default=[], metavar="FIELD=VALUE", help="repeat it")
-    order.add_argument("--spec", action="store_true", help="only print the job as JSON for `subtext run`")
+    ordering.add_options(order)
     order.set_defaults(run=_order)
     noun = commands.add_parser("evaluations", help="reports of evaluations: list, show, export, remove")
     verbs = noun.add_subparsers(required=True, metavar="VERB")
@@ -68,20 +61,7 @@ def _order(context: Context, options: argparse.Namespace) -> int:
     ]
     given = {"kind": "evaluate", "name": options.name, "set": options.set, "rows": rows}
     given |= {"judges": options.judge} if options.judge else {}
-    spec = jobs.spec_of(given | dict(map(pair, options.own)))
-    assert isinstance(spec, EvaluateSpec)
-    if options.spec:
-        print(json.dumps(spec.model_dump(), ensure_ascii=False))
-        return 0
-    prepare(context)
-    lines = check(context, spec)
-    for line in lines:
-        print(f"{line.level}\t{line.name}\t{line.text}")
-    if blocked(lines):
-        raise Refused("Nothing is queued: see above what blocks it.")
-    print(f"Job {jobs.enqueue(context, spec, options.after)} is queued. `subtext jobs list` shows it.")
-    start_worker(context)
-    return 0
+    return ordering.order(context, options, EvaluateSpec, given, check)
 
 
 def _list(context: Context, _options: argparse.Namespace) -> int:

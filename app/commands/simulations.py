@@ -1,22 +1,18 @@
 """`subtext simulate` and `subtext simulations`: order dialogues, list, read, keep, export, delete them; the page's twin."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, get_args
 
-from app.actions import jobs
 from app.actions import simulations as actions
 from app.actions.preflight_simulation import check
 from app.actions.prepare import prepare
 from app.actions.simulations import FORMATS
+from app.commands import ordering
 from app.commands.output import hand_out
-from app.commands.policy import number, pair
+from app.commands.policy import number
 from app.context import Context
-from app.errors import Refused
-from app.keeper import start_worker
 from core.jobs import told_text
-from core.preflight import blocked
 from core.prompts.simulation import Manner
 from core.simulation.spec import SimulateSpec
 
@@ -36,9 +32,7 @@ def add(commands: Any) -> None:
     order.add_argument("--user", default="", help="who plays the users, as a model")
     order.add_argument("--judge", action="append", default=[], help="as a model; repeat it; without one people rate")
     order.add_argument("--turns", type=number, default=10, help="1 to 10")
-    order.add_argument("--after", type=number, help="when this job is done; its model is called after")
-    order.add_argument("--with", dest="own", action="append", default=[], metavar="FIELD=VALUE", help="repeat it")
-    order.add_argument("--spec", action="store_true", help="only print the job as JSON for `subtext run`")
+    ordering.add_options(order)
     order.set_defaults(run=_order)
     noun = commands.add_parser("simulations", help="simulated dialogues: list, show, keep, export, remove")
     verbs = noun.add_subparsers(required=True, metavar="VERB")
@@ -65,20 +59,7 @@ def _order(context: Context, options: argparse.Namespace) -> int:
         "kind": "simulate", "name": options.name, "set": options.set, "personalities": options.personalities, "rows": rows,
         "user": options.user, "judges": options.judge, "turns": options.turns,
     }  # fmt: skip
-    spec = jobs.spec_of(given | dict(map(pair, options.own)))
-    assert isinstance(spec, SimulateSpec)
-    if options.spec:
-        print(json.dumps(spec.model_dump(), ensure_ascii=False))
-        return 0
-    prepare(context)
-    lines = check(context, spec)
-    for line in lines:
-        print(f"{line.level}\t{line.name}\t{line.text}")
-    if blocked(lines):
-        raise Refused("Nothing is queued: see above what blocks it.")
-    print(f"Job {jobs.enqueue(context, spec, options.after)} is queued. `subtext jobs list` shows it.")
-    start_worker(context)
-    return 0
+    return ordering.order(context, options, SimulateSpec, given, check)
 
 
 def _list(context: Context, _options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ BODY = """
 """
 _SCRIPTS = (
     "starting",
+    "ordering",
     "evalwords",
     "evalpictures",
     "evalreport",

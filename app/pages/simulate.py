@@ -8,7 +8,7 @@ BODY = """
 <h1 id="st-simulate-name">Dialogues</h1>
 <div id="st-simulate"></div>
 """
-_SCRIPTS = ("starting", "evalwords", "report", "simform", "simreport", "simulate")
+_SCRIPTS = ("starting", "ordering", "evalwords", "report", "simform", "simreport", "simulate")
 
 
 def build() -> None:

@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FLAGS = [
@@ -20,6 +23,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+HOSTILE = "<img src=x onerror=alert(1)> ${alert(1)} {{alert(1)}}"
+"""Markup and templates in place of a text."""
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -69,6 +75,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made.stop()
 
 
+def filled_server(folder: Path, fill: Callable[[Path, Path], None]) -> Iterator[Server]:
+    """A server on what `fill` stored; it gets the data folder and one for its own files."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    made = Server(folder / "data")
+    with ThreadPoolExecutor(1) as aside:  # the browser keeps an event loop in this thread
+        aside.submit(fill, made.data, folder).result()
+    made.start()
+    yield made
+    made.stop()
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
@@ -94,6 +112,12 @@ def page(server: Server, browser: Browser) -> Iterator[Page]:
     yield from watched_page(server, browser)
 
 
+@pytest.fixture
+def desk(own: Server, browser: Browser) -> Iterator[Page]:
+    """A watched page on the server of a file's own tests, its fixture `own`."""
+    yield from watched_page(own, browser)
+
+
 def watch(page: Page, base: str) -> list[str]:
     """Collects what must not happen on a page."""
     found: list[str] = []
@@ -113,3 +137,16 @@ def visit(page: Page, address: str) -> None:
     """Open an address and wait until the page says that it is ready."""
     page.goto(address)
     page.wait_for_selector("[data-ready]")
+
+
+def check_readable(page: Page, address: str) -> None:
+    """In both themes and with everything open, a view has no accessibility fault and is no wider than a phone."""
+    for scheme in THEMES:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": 1440, "height": 900})
+        visit(page, address)
+        page.evaluate("document.querySelectorAll('#st-body details').forEach((one) => { one.open = true; })")
+        seen = Axe().run(page)
+        assert seen.violations_count == 0, seen.generate_report()
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -6,17 +6,15 @@
 import sys
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 from playwright.sync_api import sync_playwright
 
-from tests.ui.conftest import CHROMIUM, FLAGS, Server, visit
+from tests.ui.conftest import CHROMIUM, FLAGS, THEMES, Server, visit
 
 README = Path(__file__).parents[2] / "static" / "screenshots"
 STORY = "/trees?scenario=2&node=1"
 PAGES = {"home": "/", "data": "/data?set=1", "trees": STORY, "path": f"{STORY}&view=path"}
 SIZES = {"": (1440, 900), "-narrow": (390, 844)}
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def main(folder: Path, everything: bool) -> None:

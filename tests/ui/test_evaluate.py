@@ -3,27 +3,24 @@
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app.actions.import_data import import_files
 from app.actions.prepare import prepare
 from app.context import Context, open_context
 from app.settings import Settings
+from core.evaluation.verdicts import CHECKS
 from tests.app.test_evaluate import run, said, served, spec
 from tests.misbehaving import Misbehaving
 from tests.samples import CHOICE, deeppref
-from tests.ui.conftest import CHROMIUM, Server, visit, watched_page
+from tests.ui.conftest import HOSTILE, Server, check_readable, filled_server, visit
 
 pytestmark = pytest.mark.ui
-HOSTILE = "<img src=x onerror=alert(1)> ${alert(1)} {{alert(1)}}"
-EIGHT = ["acknowledge", "violate", "hallucinate", "helpful", "deep_mining", "innovative", "thoughtful", "misleading"]
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+EIGHT = list(CHECKS)
 
 
 def clear(body: dict[str, Any]) -> str:
@@ -77,21 +74,7 @@ def fill(data: Path, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with three evaluations: 1 on the starter set, 2 of hostile texts, 3 without a verdict and with multiple choice."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    folder = tmp_path_factory.mktemp("evaluated")
-    server = Server(folder / "data")
-    with ThreadPoolExecutor(1) as aside:  # the browser keeps an event loop in this thread
-        aside.submit(fill, server.data, folder).result()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A watched page on the server of these tests."""
-    yield from watched_page(own, browser)
+    yield from filled_server(tmp_path_factory.mktemp("evaluated"), fill)
 
 
 def test_the_report_stands_beside_the_papers_rows(desk: Page) -> None:
@@ -362,15 +345,7 @@ def test_what_is_not_there_says_so(own: Server, browser: Browser) -> None:
     ],
 )
 def test_every_view_can_be_read_by_everybody(desk: Page, address: str) -> None:
-    for scheme in THEMES:
-        desk.emulate_media(color_scheme=scheme)
-        desk.set_viewport_size({"width": 1440, "height": 900})
-        visit(desk, address)
-        desk.evaluate("document.querySelectorAll('#st-evaluate details').forEach((one) => { one.open = true; })")
-        seen = Axe().run(desk)
-        assert seen.violations_count == 0, seen.generate_report()
-        desk.set_viewport_size({"width": 390, "height": 844})
-        assert desk.evaluate("document.documentElement.scrollWidth") <= 390
+    check_readable(desk, address)
 
 
 def test_an_evaluation_from_the_form_to_its_report(desk: Page) -> None:

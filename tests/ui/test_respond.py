@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from app.engines.endpoint import ROLES
 from tests.misbehaving import Misbehaving
-from tests.ui.conftest import CHROMIUM, Server, visit, watched_page
+from tests.ui.conftest import CHROMIUM, Server, visit
 
 pytestmark = pytest.mark.ui
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -42,12 +42,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         made.start()
         yield made
         made.stop()
-
-
-@pytest.fixture
-def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A watched page on the server of these tests."""
-    yield from watched_page(own, browser)
 
 
 def ask(desk: Page, preference: str = "I don't share my live location.") -> None:

@@ -15,10 +15,9 @@ from app.context import open_context
 from app.settings import Settings
 from core.scoring import Scored
 from tests.app.kept import folder_of, group, job_with_rollouts, ordinary, response
-from tests.ui.conftest import CHROMIUM, Server, visit, watch, watched_page
+from tests.ui.conftest import CHROMIUM, HOSTILE, Server, visit, watch
 
 pytestmark = pytest.mark.ui
-HOSTILE = "<img src=x onerror=alert(1)> ${alert(1)} {{alert(1)}}"
 LONG = "\n".join(f"Step {k}: " + "quiet words about the long day that nobody saw before, " * 43 for k in range(1, 14))
 
 
@@ -43,12 +42,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
-
-
-@pytest.fixture
-def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A watched page on the server of these tests."""
-    yield from watched_page(own, browser)
 
 
 def colour_at(page: Page, token: int) -> list[int]:

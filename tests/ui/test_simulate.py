@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app.actions.prepare import prepare
@@ -15,11 +13,9 @@ from app.context import open_context
 from app.settings import Settings
 from tests.app.test_simulate import kind, run, said, served, spec
 from tests.misbehaving import Misbehaving
-from tests.ui.conftest import CHROMIUM, Server, visit, watched_page
+from tests.ui.conftest import HOSTILE, Server, check_readable, filled_server, visit
 
 pytestmark = pytest.mark.ui
-HOSTILE = "<img src=x onerror=alert(1)> ${alert(1)} {{alert(1)}}"
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def lossy(body: dict[str, Any]) -> str:
@@ -53,21 +49,7 @@ def fill(data: Path, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with two simulations and the starter sets."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    folder = tmp_path_factory.mktemp("simulated")
-    server = Server(folder / "data")
-    with ThreadPoolExecutor(1) as aside:  # the browser keeps an event loop in this thread
-        aside.submit(fill, server.data, folder).result()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A watched page on the server of these tests."""
-    yield from watched_page(own, browser)
+    yield from filled_server(tmp_path_factory.mktemp("simulated"), fill)
 
 
 def test_the_report_says_what_stands_behind_every_turn(desk: Page) -> None:
@@ -195,15 +177,7 @@ def test_what_is_not_there_says_so(own: Server, browser: Browser) -> None:
     ],
 )
 def test_every_view_can_be_read_by_everybody(desk: Page, address: str) -> None:
-    for scheme in THEMES:
-        desk.emulate_media(color_scheme=scheme)
-        desk.set_viewport_size({"width": 1440, "height": 900})
-        visit(desk, address)
-        desk.evaluate("document.querySelectorAll('#st-simulate details').forEach((one) => { one.open = true; })")
-        seen = Axe().run(desk)
-        assert seen.violations_count == 0, seen.generate_report()
-        desk.set_viewport_size({"width": 390, "height": 844})
-        assert desk.evaluate("document.documentElement.scrollWidth") <= 390
+    check_readable(desk, address)
 
 
 def test_dialogues_from_the_form_to_their_report(desk: Page) -> None:

@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,14 +12,13 @@ from app.actions.prepare import prepare
 from app.actions.verdict_checks import Order, draw, save, upcoming
 from app.context import open_context
 from app.settings import Settings
+from core.evaluation.verdicts import CHECKS
 from db.verdict_checks import Given, Refusal
 from tests.app.test_evaluate import run, said, served, spec
 from tests.misbehaving import Misbehaving
-from tests.ui.conftest import CHROMIUM, Server, visit, watched_page
+from tests.ui.conftest import Server, check_readable, filled_server, visit
 
 pytestmark = pytest.mark.ui
-EIGHT = ["acknowledge", "violate", "hallucinate", "helpful", "deep_mining", "innovative", "thoughtful", "misleading"]
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def fill(data: Path, folder: Path) -> None:
@@ -31,7 +28,7 @@ def fill(data: Path, folder: Path) -> None:
     prepare(context)
     with Misbehaving(answer=said) as model:
         for number, name in enumerate(("To check", "Checked"), 1):
-            order = spec(1, name=name, checks=EIGHT, order_audit=0.3 if name == "Checked" else 0)
+            order = spec(1, name=name, checks=list(CHECKS), order_audit=0.3 if name == "Checked" else 0)
             run(served(context, model), order, folder / str(number))
     draw(context, 1, Order("responses", size=20, seed=2, metric="acc_mis", rows=(0,)), "R")
     queue = draw(context, 2, Order(size=320, each=2), "R")
@@ -48,21 +45,7 @@ def fill(data: Path, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    folder = tmp_path_factory.mktemp("verdicts")
-    server = Server(folder / "data")
-    with ThreadPoolExecutor(1) as aside:  # the browser keeps an event loop in this thread
-        aside.submit(fill, server.data, folder).result()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def desk(own: Server, browser: Browser) -> Iterator[Page]:
-    """A watched page on the server of these tests."""
-    yield from watched_page(own, browser)
+    yield from filled_server(tmp_path_factory.mktemp("verdicts"), fill)
 
 
 def pressed(page: Page, answer: str) -> None:
@@ -263,12 +246,4 @@ def test_what_is_not_there_says_so(own: Server, browser: Browser) -> None:
     ],
 )
 def test_every_view_can_be_read_by_everybody(desk: Page, address: str) -> None:
-    for scheme in THEMES:
-        desk.emulate_media(color_scheme=scheme)
-        desk.set_viewport_size({"width": 1440, "height": 900})
-        visit(desk, address)
-        desk.evaluate("document.querySelectorAll('#st-body details').forEach((one) => { one.open = true; })")
-        seen = Axe().run(desk)
-        assert seen.violations_count == 0, seen.generate_report()
-        desk.set_viewport_size({"width": 390, "height": 844})
-        assert desk.evaluate("document.documentElement.scrollWidth") <= 390
+    check_readable(desk, address)
