@@ -73,27 +73,18 @@
   };
 
   Subtext.attentionOrder = async (box, form) => {
-    const { el, api, fill, guarded, many } = Subtext, { card } = Subtext.evaluating;
+    const { el, api, many } = Subtext, { card } = Subtext.evaluating;
     const [runs, { jobs }] = await Promise.all([api("/api/attention/runs"), api("/api/jobs?limit=200")]);
-    const before = jobs.filter((job) => ["policy", "sft", "tpo"].includes(job.kind) && Subtext.alive(job.status));
     const values = { ...structuredClone(form.defaults), name: "", set: form.sets.length ? form.sets[0].id : 0, checkpoints: [""] };
-    let after = null, turn = 0, timer = 0;
-    const later = (wait = 300) => { clearTimeout(timer); timer = setTimeout(check, wait); };
+    const draft = () => ({ spec: { kind: "attention", ...values, name: values.name || "Attention" }, after: after.job() });
+    const { told, later } = Subtext.ordering({ kind: "attention", what: "reading", text: "Read attention", begin: "/api/attention/start", look: "/api/attention/preflight", draft, begun: (id) => location.assign(`/attention?job=${id}`) });
+    const after = Subtext.afterField(jobs, "", (job) => { if (job === null) values.checkpoints.forEach((one, place) => { if (one === "after") values.checkpoints[place] = ""; }); chosen.draw(); later(0); });
     const options = { set: () => form.sets.map((set) => ({ value: String(set.id), label: `${set.name} v${set.version} (${many(set.records, "record")})` })), method: () => form.methods };
     const setting = (field) => Subtext.setting(field, Subtext.control(field, values[field.name], (value) => { values[field.name] = value; later(); }, { options: options[field.name]?.(), placeholder: field.name === "name" ? "Attention" : null }));
-    const chosen = choices(form, values.checkpoints, "Model to read", form.most_models, () => later(0), () => (after === null ? [] : [{ value: "after", label: `the model that job ${after} makes` }]));
-    const waiting = () => { const which = el("select", { id: "st-after", onchange: () => { after = which.value ? Number(which.value) : null; if (after === null) values.checkpoints.forEach((one, place) => { if (one === "after") values.checkpoints[place] = ""; }); chosen.draw(); later(0); } }, el("option", { value: "" }, "at once"), before.map((job) => el("option", { value: job.id }, `when job ${job.id} is done (${job.kind}, ${job.status})`))); return before.length ? el("label", { class: "st-setting" }, el("span", {}, "Start"), which) : null; };
-    const told = el("div");
-    const checked = Subtext.preflight(told, { what: "reading", text: "Read attention", names: { verdict: "st-attention-verdict", begin: "st-attention-begin", command: "st-attention-command" }, act: () => start() });
-    const draft = () => ({ spec: { kind: "attention", ...values, name: values.name || "Attention" }, after });
-    const check = async () => {
-      const mine = ++turn;
-      try { const seen = await api("/api/attention/preflight", draft()); if (mine === turn) { if (seen.refused) checked.refuse(seen.refused); else checked.draw(seen); } } catch (error) { if (mine === turn) checked.refuse(error.message); }
-    };
-    const start = guarded(async () => { checked.wait(); const begun = await api("/api/attention/start", draft()); checked.draw(begun); if (begun.id !== null) location.assign(`/attention?job=${begun.id}`); });
+    const chosen = choices(form, values.checkpoints, "Model to read", form.most_models, () => later(0), () => after.models([]));
     const part = (name) => form.fields.filter((field) => field.part === name).map(setting);
     box.append(card("st-attention-runs", "Over many scenarios", runs.length ? el("ul", { class: "st-next" }, runs.map((one) => el("li", { "data-run": one.id }, el("span", {}, el("a", { href: `/attention?job=${one.id}` }, one.name), " ", el("span", { class: "st-tag st-status", "data-status": one.status }, one.status)), el("span", { class: "st-dim" }, `Job ${one.id} · ${many(one.models, "model")} · ${Subtext.ago(one.created_at)}`)))) : el("p", { class: "st-dim" }, "No job has read attention yet."),
-      el("details", { id: "st-attention-new" }, el("summary", {}, "Read the attention of models over a set"), el("div", { class: "st-parameters" }, part("what"), waiting()), chosen.box, el("p", { class: "st-dim" }, "The others are compared with the first one: before training, after training."), el("details", {}, el("summary", {}, "Every setting"), el("div", { class: "st-parameters" }, part("machine"))), el("h3", {}, "Before it starts"), told)));
+      el("details", { id: "st-attention-new" }, el("summary", {}, "Read the attention of models over a set"), el("div", { class: "st-parameters" }, part("what"), after.field), chosen.box, el("p", { class: "st-dim" }, "The others are compared with the first one: before training, after training."), el("details", {}, el("summary", {}, "Every setting"), el("div", { class: "st-parameters" }, part("machine"))), el("h3", {}, "Before it starts"), told)));
     later(0);
   };
 })();

@@ -4,23 +4,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
-from starlette.concurrency import run_in_threadpool
 
 from app.actions import attention_runs as actions
-from app.actions import jobs as job_actions
 from app.actions.attention_live import Wanted, look_live
 from app.actions.preflight_attention import check
 from app.actions.respond_live import LONGEST, MOST_TURNS
-from app.api.train import command
+from app.api import ordering
 from app.context import Context
 from app.engines.apart import Residents
 from app.engines.choices import choices
-from app.errors import Busy, Refused
+from app.errors import Busy
 from core.attention_question import WAYS, Way
 from core.attention_spec import MOST_MODELS, AttentionSpec, described
 from core.attention_told import words
 from core.evaluation.methods import Exchange
-from core.preflight import blocked
 from db import sets
 
 Id = Annotated[int, Path(ge=1, lt=1 << 62)]
@@ -40,13 +37,6 @@ class Look(BaseModel):
     before: Annotated[list[tuple[Text, Text]], Field(max_length=MOST_TURNS * 2)] = []
     answer: Text = ""
     reverse: Text = ""
-
-
-class Draft(BaseModel):
-    """A job that is not ordered yet; `after` is the job whose model may be looked at."""
-
-    spec: dict[str, Any]
-    after: Annotated[int, Field(ge=1, lt=1 << 62)] | None = None
 
 
 def router(context: Context, residents: Residents) -> APIRouter:
@@ -71,26 +61,9 @@ def router(context: Context, residents: Residents) -> APIRouter:
         finally:
             running.discard(mark)
 
-    @routes.post("/preflight")
-    async def preflight(body: Draft) -> dict[str, Any]:
-        """What is checked, or `refused`: why the form is no order yet."""
-        try:
-            spec = _ordered(body)
-        except Refused as refusal:
-            return {"refused": str(refusal)}
-        lines = await run_in_threadpool(check, context, spec)
-        same = command(context, spec) + (f" --after {body.after}" if body.after else "")
-        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "command": same}
-
-    @routes.post("/start")
-    async def begin(body: Draft) -> dict[str, Any]:
-        spec = _ordered(body)
-        lines = await run_in_threadpool(check, context, spec)
-        started = None
-        if not blocked(lines):
-            started = await run_in_threadpool(job_actions.enqueue, context, spec, body.after)
-        return {"lines": [one._asdict() for one in lines], "blocked": blocked(lines), "id": started}
-
+    ordering.add(
+        routes, context, AttentionSpec, check, "Only a job that reads attention can be looked at here.", "/start"
+    )
     _stored(routes, context)
     return routes
 
@@ -120,24 +93,12 @@ def _stored(routes: APIRouter, context: Context) -> None:
 
 
 def _form(context: Context) -> dict[str, Any]:
-    defaults = {
-        name: field.get_default(call_default_factory=True)
-        for name, field in AttentionSpec.model_fields.items()
-        if not field.is_required()
-    }
     return words() | {
         "models": [one._asdict() for one in choices(context, "policy")],
         "methods": [{"value": way, "label": label} for way, label in WAYS.items()],
         "sets": [one._asdict() for one in sets.all_sets(context.database) if one.scenarios],
         "fields": described(),
-        "defaults": defaults,
+        "defaults": ordering.defaults(AttentionSpec),
         "most_models": MOST_MODELS,
         "longest": LONGEST,
     }
-
-
-def _ordered(body: Draft) -> AttentionSpec:
-    spec = job_actions.spec_of(body.spec)
-    if not isinstance(spec, AttentionSpec):
-        raise Refused("Only a job that reads attention can be looked at here.")
-    return spec

@@ -1,22 +1,18 @@
 """`subtext attention`: order attention on preferences over scenarios and models; print the report of such a job."""
 
 import argparse
-import json
 from typing import Any, get_args
 
-from app.actions import jobs
 from app.actions.attention_runs import run_report
 from app.actions.preflight_attention import check
 from app.actions.prepare import prepare
-from app.commands.policy import number, pair
+from app.commands import ordering
+from app.commands.policy import number
 from app.context import Context
-from app.errors import Refused
-from app.keeper import start_worker
 from core.attention import NOTICE, SEGMENTS
 from core.attention_question import Way
 from core.attention_spec import AttentionSpec
 from core.jobs import told_text
-from core.preflight import blocked
 
 
 def add(commands: Any) -> None:
@@ -34,9 +30,7 @@ def add(commands: Any) -> None:
     read.add_argument(
         "--answers", action="store_true", help="let every model answer, and measure what it owes to the preference"
     )
-    read.add_argument("--after", type=number, help="when this job is done; its model is called after")
-    read.add_argument("--with", dest="own", action="append", default=[], metavar="FIELD=VALUE", help="repeat it")
-    read.add_argument("--spec", action="store_true", help="only print the job as JSON for `subtext run`")
+    ordering.add_options(read)
     read.set_defaults(run=_read)
     show = verbs.add_parser(
         "show", help="means over scenarios by model, and what differs from the first, with intervals"
@@ -51,20 +45,7 @@ def _read(context: Context, options: argparse.Namespace) -> int:
         "kind": "attention", "name": options.name, "set": options.set, "checkpoints": options.model or [""],
         "method": options.method, "part": "all" if options.all else "held_out", "answers": options.answers,
     }  # fmt: skip
-    spec = jobs.spec_of(given | dict(map(pair, options.own)))
-    assert isinstance(spec, AttentionSpec)
-    if options.spec:
-        print(json.dumps(spec.model_dump(), ensure_ascii=False))
-        return 0
-    prepare(context)
-    lines = check(context, spec)
-    for line in lines:
-        print(f"{line.level}\t{line.name}\t{line.text}")
-    if blocked(lines):
-        raise Refused("Nothing is queued: see above what blocks it.")
-    print(f"Job {jobs.enqueue(context, spec, options.after)} is queued. `subtext jobs list` shows it.")
-    start_worker(context)
-    return 0
+    return ordering.order(context, options, AttentionSpec, given, check)
 
 
 def _show(context: Context, options: argparse.Namespace) -> int:

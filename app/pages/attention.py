@@ -12,6 +12,7 @@ falls on the preference; and, beside it, what the answer would lose without the 
 """
 _SCRIPTS = (
     "starting",
+    "ordering",
     "evalwords",
     "ribbon",
     "attentionview",
