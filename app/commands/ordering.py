@@ -32,7 +32,8 @@ def order(
     """Make a spec of `given` and the options and print it, or print what is checked and queue it. Returns the exit code. Raises
     Refused for a spec that cannot be, and where something blocks it."""
     spec = jobs.spec_of(dict(given) | dict(map(pair, options.own)))
-    assert isinstance(spec, kind)
+    if not isinstance(spec, kind):
+        raise Refused(f"This command orders a job of another kind than {spec.kind}. `subtext run` takes any job.")
     if options.spec:
         print(json.dumps(spec.model_dump(), ensure_ascii=False))
         return 0
