@@ -4,8 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from core import form
 from core.attention_question import Way
-from core.form import FormField, bounds
+from core.form import FormField
 from core.job_spec import AFTER, Device, JobSpec, Lane
 
 MOST_MODELS = 8
@@ -81,5 +82,4 @@ FIELDS: tuple[FormField, ...] = (
 
 def described() -> list[dict[str, Any]]:
     """The form as JSON values: each field with its default, bounds and choices, as the order states them."""
-    schema: dict[str, Any] = AttentionSpec.model_json_schema()["properties"]
-    return [field._asdict() | bounds(schema[field.name]) for field in FIELDS]
+    return form.described(AttentionSpec, FIELDS)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from core.form import MACHINE, FormField, bounds
+from core import form
+from core.form import MACHINE, FormField
 from core.specs import CRITIC_PRESETS, CriticSpec
 
 FIELDS: tuple[FormField, ...] = (
@@ -113,8 +114,7 @@ FIELDS: tuple[FormField, ...] = (
 
 def described() -> list[dict[str, Any]]:
     """The form as JSON values: each field with its default, its bounds and its choices, as the spec states them."""
-    schema: dict[str, Any] = CriticSpec.model_json_schema()["properties"]
-    return [field._asdict() | bounds(schema[field.name]) for field in FIELDS]
+    return form.described(CriticSpec, FIELDS)
 
 
 def preset_values(preset: str) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """One field of a form over a job's spec, and what the spec's JSON schema says of it. Pure; knows no kind of job."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from pydantic import BaseModel
 
 
 class FormField(NamedTuple):
@@ -41,3 +43,10 @@ def bounds(own: Mapping[str, Any]) -> dict[str, Any]:
         "longest": own.get("maxLength"),
         "choices": own.get("enum") or own.get("items", {}).get("enum"),
     }
+
+
+def described(spec: type[BaseModel], fields: Iterable[FormField]) -> list[dict[str, Any]]:
+    """A form as JSON values: each field with its default, bounds and choices as the spec states them. Raises KeyError for a field
+    that the spec does not have."""
+    schema: dict[str, Any] = spec.model_json_schema()["properties"]
+    return [field._asdict() | bounds(schema[field.name]) for field in fields]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from core.form import MACHINE, FormField, bounds
+from core import form
+from core.form import MACHINE, FormField
 from core.policy_specs import POLICY_PRESETS, PRESET_MEANING, PolicySpec, SFTSpec, TPOSpec
 
 PolicyKind = Literal["policy", "sft", "tpo"]
@@ -172,8 +173,8 @@ FIELDS: tuple[FormField, ...] = (
 
 def described(kind: str) -> list[dict[str, Any]]:
     """The form of a kind as JSON values: each field with its default, bounds and choices, as the spec states them."""
-    schema: dict[str, Any] = SPECS[kind].model_json_schema()["properties"]
-    return [field._asdict() | bounds(schema[field.name]) for field in FIELDS if field.name in schema]
+    spec = SPECS[kind]
+    return form.described(spec, (field for field in FIELDS if field.name in spec.model_fields))
 
 
 def preset_values(preset: str, size: str) -> dict[str, Any]:

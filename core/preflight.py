@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from core.specs import CriticSpec
+from core.types import many
 
 Level = Literal["ok", "warning", "blocking"]
 GIB = 1 << 30
@@ -274,15 +275,15 @@ def _findings(groups: Sequence[Mapping[str, Any]]) -> Line:
     if blocking:
         first = next(one["sentence"] for group in groups for one in group["findings"] if one["blocking"])
         return Line(
-            "data", "blocking", f"{_many(blocking, 'finding')} of the lint must be mended first, such as: {first}"
+            "data", "blocking", f"{many(blocking, 'finding')} of the lint must be mended first, such as: {first}"
         )
     if others:
-        return Line("data", "warning", f"Nothing blocks; the lint has {_many(others, 'warning')}, see the preview.")
+        return Line("data", "warning", f"Nothing blocks; the lint has {many(others, 'warning')}, see the preview.")
     return Line("data", "ok", "The lint finds nothing odd.")
 
 
 def _sides(spec: CriticSpec, train: Mapping[str, int], held: Mapping[str, int]) -> Line:
-    says = f"{_many(train['steps'], 'step')} of {_many(train['scenarios'], 'scenario')} to train on, {held['steps']:,} held out"
+    says = f"{many(train['steps'], 'step')} of {many(train['scenarios'], 'scenario')} to train on, {held['steps']:,} held out"
     if not train["steps"]:
         return Line(
             "split", "blocking", "There is nothing to train on: no step is left on the training side of the split."
@@ -302,7 +303,7 @@ def _lengths(spec: CriticSpec, seen: Mapping[str, Any]) -> list[Line]:
         return [
             Line(
                 "tokens", "blocking",
-                f"{_many(found['cut'], 'example')}{some} have more than {found['limit']:,} tokens and would lose their score. "
+                f"{many(found['cut'], 'example')}{some} have more than {found['limit']:,} tokens and would lose their score. "
                 f"The longest has {found['longest']:,}: raise the longest example{more}, or leave those trees out.",
             )
         ]  # fmt: skip
@@ -313,15 +314,11 @@ def _corrected(found: Mapping[str, int]) -> str:
     if not found["labels"] and not found["left_out"]:
         return "Nobody has checked a step of this set, so there is no correction to train with."
     own = found["labels"]
-    told = f"{_many(own, 'step')} {'has its' if own == 1 else 'have their'} label from people"
+    told = f"{many(own, 'step')} {'has its' if own == 1 else 'have their'} label from people"
     corrected = f", {found['corrected']:,} of them corrected"
     left = f"; {found['left_out']:,} judged wrong without a whole correction are left out" if found["left_out"] else ""
     stale = f"; {found['stale']:,} were changed since and keep their own label" if found["stale"] else ""
     return f"{told}{corrected}{left}{stale}."
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def blocked(lines: Iterable[Line]) -> bool:

@@ -1,4 +1,5 @@
-"""Suggestions for an edited preference: the same in other words, and the reverse. A person reads and changes them before use.
+"""Suggestions for an edited preference: the same in other words, and the reverse. A person reads them: on
+Respond before they are used, in the preference-use meter beside its numbers.
 
 Pure and by rule, so that they are there at once and offline; they know English sentences about oneself and nothing of meaning.
 """

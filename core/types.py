@@ -166,6 +166,11 @@ MARKS: Mapping[str, str] = {
 """Quality marks: what is odd but readable, with the sentence that explains it."""
 
 
+def many(count: int, noun: str, nouns: str = "") -> str:
+    """`1 tree`, `2 trees`, `3,000 trees`; `nouns` where the plural has no s of its own."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
 def shorten(text: str, limit: int) -> str:
     """The text on one line, cut to at most `limit` characters with an ellipsis."""
     line = " ".join(text[: limit * 4].split())

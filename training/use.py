@@ -28,15 +28,12 @@ def written_answer(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Messag
     before = rendered(tokenizer, messages)
     if isinstance(before, Unplaced):
         return Unmeasured(before.reason)
-    prompt, whole, alone = (tokens_of(tokenizer, one) for one in (before, before + text, text))
-    for one in (prompt, whole, alone):
-        if isinstance(one, Unplaced):
-            return Unmeasured(one.reason)
-    start = len(prompt["input_ids"])
-    if whole["input_ids"][:start] == prompt["input_ids"]:
-        found, skipped = whole, len(before)
-    else:
-        found, start, skipped = alone, 0, 0
+    prompt, found = tokens_of(tokenizer, before), tokens_of(tokenizer, before + text)
+    if isinstance(prompt, Unplaced) or isinstance(found, Unplaced):
+        return Unmeasured(prompt.reason if isinstance(prompt, Unplaced) else found.reason)
+    start, skipped = len(prompt["input_ids"]), len(before)
+    if found["input_ids"][:start] != prompt["input_ids"]:
+        found, start, skipped = tokens_of(tokenizer, text), 0, 0
     ids = tuple(found["input_ids"][start:])
     return Answer(text, ids, tuple(end - skipped for _, end in found["offset_mapping"][start:]), ended=False)
 

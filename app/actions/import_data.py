@@ -21,7 +21,7 @@ from app.errors import Refused
 from core.dialogues import dialogue_of
 from core.formats.registry import LABELS, Entry, read_records
 from core.tree import best_path, by_key, stats
-from core.types import Counts, Foreign, Problem, Record, shorten
+from core.types import Counts, Foreign, Problem, Record, many, shorten
 from db import sets
 from db.blobs import CHUNK, Staged
 from db.importing import SetWriter
@@ -75,11 +75,6 @@ class Outcome:
                 f"Imported {many(counts.records, 'record')}{trees} into {self.name} v{self.version}{problems}."
             )
         return " ".join([*parts, *self.known])
-
-
-def many(count: int, noun: str) -> str:
-    """`1 tree`, `2 trees`, `3,000 trees`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 class Shown(NamedTuple):

@@ -9,6 +9,7 @@ from app.errors import Refused
 from core.attention_spec import AttentionSpec
 from core.job_spec import AFTER
 from core.preflight import Line
+from core.types import many
 
 _FEW = 10
 """Scenarios below which intervals are wide."""
@@ -21,10 +22,10 @@ def check(context: Context, spec: AttentionSpec) -> list[Line]:
     count = 0
     try:
         count = len(cases(context, spec))
-        lines.append(Line("scenarios", "ok", f"{_many(count, 'scenario')} with a stated preference and a query."))
+        lines.append(Line("scenarios", "ok", f"{many(count, 'scenario')} with a stated preference and a query."))
         if count < _FEW:
             lines.append(
-                Line("few", "warning", f"{_many(count, 'scenario')} give wide intervals, which are drawn over them.")
+                Line("few", "warning", f"{many(count, 'scenario')} give wide intervals, which are drawn over them.")
             )
     except Refused as refusal:
         lines.append(Line("scenarios", "blocking", str(refusal)))
@@ -56,13 +57,7 @@ def _models(context: Context, spec: AttentionSpec) -> Iterator[Line]:
 
 def _size(spec: AttentionSpec, count: int) -> Line:
     prompts = count * len(spec.checkpoints)
-    told = f"{_many(prompts, 'prompt')}, one pass each"
+    told = f"{many(prompts, 'prompt')}, one pass each"
     if spec.answers:
-        told += (
-            f", and for each an answer of at most {_many(spec.max_new, 'token')} with {_PASSES_OF_METER} passes more"
-        )
+        told += f", and for each an answer of at most {many(spec.max_new, 'token')} with {_PASSES_OF_METER} passes more"
     return Line("size", "ok", f"{told}.")
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count:,} {word if count == 1 else word + 's'}"

@@ -11,6 +11,7 @@ from core import preflight
 from core.evaluation.spec import Counts, EvaluateSpec, planned
 from core.job_spec import AFTER
 from core.preflight import Line
+from core.types import many
 from db import jobs
 
 _RUNS = 50
@@ -26,7 +27,7 @@ def check(context: Context, spec: EvaluateSpec) -> list[Line]:
         size = planned(spec, len(found.cases), choices)
         topics = len({case.topic for case in found.cases if case.topic})
         lines.append(
-            Line("data", "ok", f"{_many(len(found.cases), 'case')} of {_many(topics, 'topic')}, as in {found.like}.")
+            Line("data", "ok", f"{many(len(found.cases), 'case')} of {many(topics, 'topic')}, as in {found.like}.")
         )
         if spec.choices and not choices:
             lines.append(Line("choices", "blocking", "No record of the set has options to choose among."))
@@ -78,7 +79,3 @@ def calls_a_second(context: Context) -> float | None:
             seconds = (datetime.fromisoformat(job.ended_at) - datetime.fromisoformat(job.started_at)).total_seconds()
             return calls / max(1.0, seconds)
     return None
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

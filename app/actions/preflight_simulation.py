@@ -12,6 +12,7 @@ from core import preflight
 from core.job_spec import AFTER
 from core.preflight import Line
 from core.simulation.spec import SimulateSpec, Size, planned
+from core.types import many
 from db import jobs
 
 _RUNS = 50
@@ -28,10 +29,12 @@ def check(context: Context, spec: SimulateSpec) -> list[Line]:
         characters = sum(len(one.profile) + len(one.personality) for one in found.people) // len(found.people)
         size = planned(spec, len(found.people), characters)
         profiles = int(found.data["profiles"])
-        told = f"{_many(len(found.people), 'person', 'people')} of {_many(profiles, 'profile')}, from {found.data['name']}."
+        told = (
+            f"{many(len(found.people), 'person', 'people')} of {many(profiles, 'profile')}, from {found.data['name']}."
+        )
         lines.append(Line("people", "ok", told))
         if len(spec.rows) > 1 and profiles < _FEW:
-            said = f"{_many(profiles, 'profile')} show large differences only: intervals are drawn over profiles."
+            said = f"{many(profiles, 'profile')} show large differences only: intervals are drawn over profiles."
             lines.append(Line("profiles", "warning", said))
     except Refused as refusal:
         lines.append(Line("people", "blocking", str(refusal)))
@@ -69,9 +72,9 @@ def _opened(context: Context, what: str, role: Role, chosen: Sequence[str]) -> I
 
 def _size(context: Context, spec: SimulateSpec, size: Size) -> Line:
     told = (
-        f"{_many(size.dialogues, 'dialogue')}, {_many(size.turns, 'turn')}, {_many(size.levels, 'level')}: at most "
+        f"{many(size.dialogues, 'dialogue')}, {many(size.turns, 'turn')}, {many(size.levels, 'level')}: at most "
         f"{size.calls:,} calls, about {_thousands(size.read)} tokens read and {_thousands(size.written)} written if every "
-        f"reply is as long as it may be; {_many(spec.side_by_side, 'dialogue')} side by side."
+        f"reply is as long as it may be; {many(spec.side_by_side, 'dialogue')} side by side."
     )
     pace = calls_a_second(context)
     if pace:
@@ -93,7 +96,3 @@ def calls_a_second(context: Context) -> float | None:
 
 def _thousands(count: int) -> str:
     return f"{count / 1e6:,.1f} million" if count >= 1_000_000 else f"{max(1, round(count / 1000)):,} thousand"
-
-
-def _many(count: int, word: str, words: str = "") -> str:
-    return f"{count:,} {word if count == 1 else words or word + 's'}"

@@ -45,8 +45,6 @@ class Looking:
             found = look(self._probe, asked, "", told["answer"])
         except NotLoadable as error:
             return {"reason": str(error)}
-        except (RuntimeError, MemoryError) as error:
-            return {"reason": f"The model failed: {' '.join(str(error).split())[:300]}"}
         if isinstance(found, Unmeasured):
             return {"reason": found.reason}
         try:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from core import form
 from core.evaluation.spec import EvaluateSpec
-from core.form import FormField, bounds
+from core.form import FormField
 
 Part = Literal["what", "rows", "judging", "answers", "machine"]
 PARTS: Mapping[Part, str] = {
@@ -81,5 +82,4 @@ FIELDS: tuple[FormField, ...] = (
 
 def described() -> list[dict[str, Any]]:
     """The form as JSON values: each field with its default, bounds and choices, as the order states them."""
-    schema: dict[str, Any] = EvaluateSpec.model_json_schema()["properties"]
-    return [field._asdict() | bounds(schema[field.name]) for field in FIELDS]
+    return form.described(EvaluateSpec, FIELDS)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from core.form import FormField, bounds
+from core import form
+from core.form import FormField
 from core.simulation.spec import SimulateSpec
 
 Part = Literal["who", "models", "judging", "talk", "machine"]
@@ -49,5 +50,4 @@ FIELDS: tuple[FormField, ...] = (
 
 def described() -> list[dict[str, Any]]:
     """The form as JSON values: each field with its default, bounds and choices, as the order states them."""
-    schema: dict[str, Any] = SimulateSpec.model_json_schema()["properties"]
-    return [field._asdict() | bounds(schema[field.name]) for field in FIELDS]
+    return form.described(SimulateSpec, FIELDS)
