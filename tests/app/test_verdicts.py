@@ -1,6 +1,5 @@
 """People check a judge's verdicts: queues, blind answers, undo, resends, what is shown afterwards, the report, files, roles."""
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +13,12 @@ from starlette.testclient import TestClient
 from app.actions import evaluations as evaluation_actions
 from app.actions import jobs as job_actions
 from app.actions import verdict_checks as actions
-from app.actions.prepare import prepare
 from app.actions.verdict_checks import Order
 from app.cli import main
-from app.context import Context, open_context
+from app.context import Context
 from app.errors import Refused
 from app.main import create_app
-from app.settings import Settings
-from core.evaluation.metrics import METRICS
-from core.evaluation.people import against_people
-from core.evaluation.ppi import estimates, labels_of
-from core.evaluation.table import Said, with_judges
-from db import evaluations, verdict_checks
+from db import verdict_checks
 from db.verdict_checks import Given, Refusal
 from tests.app.peopled import browser, entered
 from tests.app.test_evaluate import Write, run, said, served, spec
@@ -244,184 +237,6 @@ def test_a_closed_queue_takes_nothing_and_opens_again(client: TestClient) -> Non
     assert send(client, item, "yes", "a1").status_code == 200, "what was taken before is acknowledged again"
     assert client.post(f"{ID}/queues/1", json={"closed": False}).status_code == 200 and len(ahead(client)) == 9
     assert client.post("/api/evaluations/2/people/queues/1", json={"closed": True}).status_code == 404
-
-
-def test_the_report_is_the_one_of_the_formulas(client: TestClient, evaluated: Context) -> None:
-    drawn(client, size=96)
-    assert answer_all(client, 1) == 96
-    found = client.get(ID).json()
-    events = verdict_checks.held(evaluated.database, 1)
-    lines, cases = evaluations.lines(evaluated.database, 1), evaluations.cases(evaluated.database, 1)
-    at = evaluations.places(lines, cases)
-    told = [Said(at[one.pick.row_id, one.pick.case_id], one.pick.check, one.answer, "P") for one in events]  # type: ignore[arg-type]
-    table, people = with_judges(evaluations.columns(evaluated.database, 1), told)
-    expected = against_people(table, [0], people)
-    (by,) = found["against"]
-    assert by["name"] == "test-model" and len(by["checks"]) == 9
-    for one in by["checks"]:
-        own = expected[one["check"]]
-        assert (one["both"], one["yes_no"], one["agree"]) == (own.both, own.yes_no, own.agree)
-        assert one["bias"] == own.bias and one["kappa_drawn"]["low"] == own.kappa_drawn.low
-    assert by["checks"][1]["caution"].startswith("Only"), "too few are said"
-    labelled = {
-        (row, metric) for row in (0, 1) for metric in METRICS if labels_of(table, [0], people, row, metric).people.size
-    }
-    assert {(one["row"], one["metric"]) for one in found["estimates"]} == labelled >= {(0, "acc_mis"), (1, "acc_mis")}
-    for one in found["estimates"]:
-        own = estimates(labels_of(table, [0], people, one["row"], one["metric"]))
-        assert one["found"]["tuned"]["value"] == own.tuned.value and one["found"]["people"]["n"] == own.people.n
-    total = by["checks"][0]
-    for kind in ("yes_yes", "yes_no", "no_yes", "no_no", "judge_cannot", "people_cannot", "neither"):
-        behind = client.get(f"{ID}/items?judge=0&became={kind}").json()
-        assert behind["total"] == total[kind], kind
-        assert all(item["kind"] == kind for item in behind["items"])
-    one = client.get(f"{ID}/items?check=violate").json()["items"][0]
-    assert one["people"][0]["who"] == "single user" and one["judges"][0]["explanation"].startswith("It rests on word")
-    behind = client.get(f"{ID}/labels?row=0&metric=acc_pf").json()
-    assert behind["total"] == 2 * labels_of(table, [0], people, 0, "acc_pf").people.size
-    assert (
-        client.get(f"{ID}/items?judge=3").status_code == 400 and client.get(f"{ID}/items?became=x").status_code == 422
-    )
-
-
-def test_without_answers_the_report_says_nothing_false(client: TestClient) -> None:
-    assert client.get(ID).json()["against"] == [] == client.get(ID).json()["estimates"]
-    assert client.get("/api/evaluations/9/people").status_code == 400
-    drawn(client, size=5)
-    send(client, ahead(client)[0], "yes", "a")
-    found = client.get(ID).json()
-    assert found["against"][0]["checks"][0]["agree_drawn"]["low"] is None
-    assert "one scenario" in found["against"][0]["checks"][0]["caution"]
-
-
-def test_responses_of_one_number_are_asked_in_full(client: TestClient, evaluated: Context) -> None:
-    drawn(client, kind="responses", metric="acc_da", size=3, rows=[1])
-    picks = verdict_checks.tasks(evaluated.database, 1)
-    lines = evaluations.lines(evaluated.database, 1)
-    assert len(picks) == 9 and {one.row_id for one in picks} == {lines[1].id}
-    assert [one.check for one in picks[:3]] == ["deep_mining", "innovative", "thoughtful"]
-    answer_all(client, 1, seed=9)
-    for body in ({"kind": "responses", "metric": "acc_mc"}, {"kind": "responses", "rows": [5]}):
-        assert client.post(ID, json=body).status_code == 400
-    for body in ({"size": 0}, {"size": 10**9}, {"seed": -1}, {"kind": "x"}, {"metric": "x"}, {"each": 0}):
-        assert client.post(ID, json=body).status_code == 422, body
-
-
-def test_answers_about_other_texts_are_left_out(client: TestClient, evaluated: Context) -> None:
-    drawn(client, size=96)
-    item = ahead(client)[0]
-    send(client, item, "yes", "a")
-    with evaluated.database.write() as connection:
-        connection.execute(text("UPDATE evaluation_answer SET judged = judged || ' And more.'"))
-    found = client.get(ID).json()
-    assert found["changed"] == 1 and found["against"] == []
-    assert ahead(client) == [] and send(client, item, "no", "b").json()["code"] == "changed"
-
-
-def test_changed_responses_end_no_queue(client: TestClient, evaluated: Context) -> None:
-    drawn(client, size=96)
-    known = {one["task"] for one in ahead(client)}
-    with evaluated.database.write() as connection:
-        changed = (
-            f"SELECT row_id, case_id FROM verdict_task WHERE id IN ({', '.join(map(str, known))}) ORDER BY id LIMIT 20"
-        )
-        connection.execute(
-            text(
-                f"UPDATE evaluation_answer SET judged = judged || '!' WHERE (row_id, case_id) IN ({changed}) AND row_id = 1"
-            )
-        )
-        query = (
-            "SELECT t.id FROM verdict_task t JOIN evaluation_answer a USING (row_id, case_id) WHERE judged LIKE '%!'"
-        )
-        gone = set(connection.execute(text(query)).scalars())
-    left = 96 - len(gone)
-    assert gone & known and left > 20
-    found = client.get("/api/verdicts/1").json()
-    assert found["queue"]["left"] == left and len(found["items"]) == 20
-    assert not {one["task"] for one in found["items"]} & gone
-    assert answer_all(client, 1) == left and client.get("/api/verdicts/1").json()["queue"]["left"] == 0
-
-
-def test_a_file_comes_back_here_and_elsewhere(
-    client: TestClient, evaluated: Context, write: Write, tmp_path: Path
-) -> None:
-    assert client.get(f"{ID}/export").status_code == 400
-    drawn(client, size=30)
-    items = ahead(client)
-    for at, item in enumerate(items[:12]):
-        send(client, item, "yes" if at % 2 else "no", f"a{at}")
-    send(client, items[0], "", "undo")
-    others = beside(client, items[1])
-    for at, other in enumerate(others):
-        send(client, other, "no", f"o{at}")
-    count = 14 + len(others)
-    assert reveal(client, items[1], "seen").status_code == 200
-    file = client.get(f"{ID}/export").content
-    forms = [json.loads(line)["form"] for line in file.splitlines()]
-    assert (
-        forms.count("subtext.verdict_queue.1"),
-        forms.count("subtext.verdict_task.1"),
-        forms.count("subtext.verdict_answer.1"),
-    ) == (1, 30, count)
-    again = client.post(f"{ID}/import", content=file).json()["sentence"]
-    assert again == f"0 answers added; {count} were here already."
-    elsewhere = open_context(Settings(data=tmp_path / "other", starter_set=False))
-    prepare(elsewhere)
-    judged(elsewhere, write, tmp_path)
-    other = TestClient(create_app(elsewhere), base_url="http://127.0.0.1:7860", raise_server_exceptions=False)
-    assert other.post(f"{ID}/import", content=file).json()["sentence"] == f"{count} answers added; 1 queue laid out."
-    assert other.get(ID).json()["against"] == client.get(ID).json()["against"]
-    assert other.get("/api/verdicts/1").json()["queue"]["left"] == client.get("/api/verdicts/1").json()["queue"]["left"]
-    assert other.get(f"{ID}/export").content == file
-    lines = file.splitlines()
-    for line, words in (
-        (b"{broken", "none of ours"), (b'{"form": "x"}', "none of ours"), (b"[" * 9000, "none of ours"), (b"\xff", "none of ours"),
-        (lines[-1].replace(b'"row": ', b'"row": 99'), "not about evaluation"),
-        (lines[1].replace(b'"digest": "', b'"digest": "0').replace(b'", "queue"', b'", "queue"'), "none of ours"),
-        (lines[-1].replace(b"T", b"T", 1).replace(b'"at": "20', b'"at": "30'), "from the future"),
-    ):  # fmt: skip
-        answer = other.post(f"{ID}/import", content=line)
-        assert answer.status_code == 400 and words in answer.json()["error"], answer.text
-    elsewhere.database.close()
-
-
-def test_a_file_comes_into_a_twin_in_the_same_database(
-    client: TestClient, evaluated: Context, write: Write, tmp_path: Path
-) -> None:
-    with Misbehaving(answer=said) as server:
-        run(served(evaluated, server), spec(1, name="Twin", checks=CHECKS), tmp_path / "8")
-    drawn(client, size=30)
-    for at, item in enumerate(ahead(client)[:12]):
-        send(client, item, "yes" if at % 2 else "no", f"a{at}")
-    file, twin = client.get(f"{ID}/export").content, "/api/evaluations/2/people"
-    for words in ("12 answers added; 1 queue laid out.", "0 answers added; 12 were here already."):
-        assert client.post(f"{twin}/import", content=file).json()["sentence"] == words
-    assert client.get(twin).json()["against"] == client.get(ID).json()["against"] != []
-    assert [one["left"] for one in client.get("/api/verdicts").json()] == [18, 18]
-    again = client.post(f"{ID}/import", content=file).json()["sentence"]
-    assert again == "0 answers added; 12 were here already."
-    with evaluated.database.write() as connection:
-        connection.execute(text("UPDATE evaluation_answer SET judged = judged || ' And more.'"))
-    again = client.post(f"{twin}/import", content=file).json()["sentence"]
-    assert again == "0 answers added; 12 were here already.", "what is here is known though its response has changed"
-
-
-def test_a_file_with_many_queues(client: TestClient, evaluated: Context) -> None:
-    drawn(client, size=4)
-    drawn(client, size=3)
-    file = client.get(f"{ID}/export").content
-    first = file.splitlines()[0]
-    uid = json.loads(first)["uid"].encode()
-    many = [first.replace(uid, b"%032x" % at) for at in range(1_001)]
-    answer = client.post(f"{ID}/import", content=b"\n".join(many))
-    assert answer.status_code == 400 and "more than 1,000 queues" in answer.json()["error"]
-    twice = file.replace(uid, b"%032x" % 7).splitlines()
-    late = twice[0].replace(b'"who": "', b'"who": "Late ')
-    assert (
-        client.post(f"{ID}/import", content=b"\n".join([*twice, late])).json()["sentence"].endswith("1 queue laid out.")
-    )
-    queues = verdict_checks.queues(evaluated.database, 1)
-    assert [(one.tasks, one.who) for one in queues] == [(4, "single user"), (3, "single user"), (4, "single user")]
 
 
 def test_deleting_the_evaluation_takes_its_answers(client: TestClient, evaluated: Context) -> None:
